@@ -1,0 +1,1 @@
+"""What people see: pages, charts and the live stream."""

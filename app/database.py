@@ -1,0 +1,98 @@
+"""The database: engine, sessions and the base of every table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy import URL, Connection, DateTime, Engine, MetaData, create_engine, make_url
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.orm import DeclarativeBase, Session
+
+from app.embedded import start_embedded
+from app.errors import BadInput
+from app.settings import Settings
+
+# Names of constraints must be the same on every host, or a later migration cannot find them.
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+CONNECT_TIMEOUT_SECONDS = 5
+POOL_SIZE = 10
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = {
+        datetime: DateTime(timezone=True),
+        dict[str, object]: JSONB,
+        dict[str, float]: JSONB,
+        list[dict[str, object]]: JSONB,
+    }
+
+
+def database_url(settings: Settings) -> URL:
+    """The server to use; starts the embedded one where the settings name none."""
+    if settings.database_url is None:
+        return start_embedded(settings.data_dir)
+    try:
+        url = make_url(settings.database_url.get_secret_value())
+    except ArgumentError as error:
+        raise BadInput("DATABASE_URL is not a database address like postgresql://user@host/name.") from error
+    if url.get_backend_name() != "postgresql":
+        raise BadInput(f"DATABASE_URL names {url.get_backend_name()}; Wearwatch needs PostgreSQL.")
+    return url.set(drivername="postgresql+psycopg")
+
+
+def make_engine(url: URL) -> Engine:
+    """An engine whose sessions speak UTC and whose commits are on disk before they return."""
+    return create_engine(
+        url,
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_SIZE,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            "options": "-c timezone=UTC -c synchronous_commit=on",
+        },
+    )
+
+
+# A Connection stands in for the Engine in tests, so that each test is rolled back whole.
+Bind = Engine | Connection
+
+
+@contextmanager
+def session_scope(bind: Bind) -> Iterator[Session]:
+    """One session, committed at the end or rolled back: the only place that commits."""
+    with (
+        Session(bind, expire_on_commit=False, join_transaction_mode="create_savepoint") as session,
+        session.begin(),
+    ):
+        yield session
+
+
+def get_bind(request: Request) -> Bind:
+    """The database of this application; create_app put it there."""
+    bind: Bind = request.app.state.bind
+    return bind
+
+
+BindDep = Annotated[Bind, Depends(get_bind)]
+
+
+def get_session(bind: BindDep) -> Iterator[Session]:
+    with session_scope(bind) as session:
+        yield session
+
+
+# scope="function": the commit happens before the answer is sent, so a failed commit is never a 200.
+SessionDep = Annotated[Session, Depends(get_session, scope="function")]

@@ -1,0 +1,1 @@
+"""Machines, and what happened to them: failures, services, fault codes."""

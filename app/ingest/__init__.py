@@ -1,0 +1,1 @@
+"""Readings in: plausibility, storing, rejected and conflicting readings, roll-ups."""

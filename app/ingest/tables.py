@@ -1,0 +1,105 @@
+"""Readings as they came, what was refused or contradicted, and the roll-ups charts and learning read."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, SmallInteger, Text, func
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database import Base
+
+# The four named channels, in the order of their ids; the migration inserts them. Every other channel is `extra`.
+CORE_CHANNELS = ("temperature_c", "vibration_mm_s", "current_a", "runtime_hours")
+
+
+class Channel(Base):
+    """A channel's short number, so that a roll-up row does not repeat its name."""
+
+    __tablename__ = "channels"
+
+    id: Mapped[int] = mapped_column(SmallInteger, Identity(always=False, start=100), primary_key=True)
+    key: Mapped[str] = mapped_column(Text, unique=True)
+
+
+class Reading(Base):
+    """What one machine showed at one time. Partitioned by month of `measured_at`; see store.ensure_partitions."""
+
+    __tablename__ = "readings"
+    __table_args__ = ({"postgresql_partition_by": "RANGE (measured_at)"},)
+
+    machine_id: Mapped[int] = mapped_column(ForeignKey("machines.id"), primary_key=True)
+    measured_at: Mapped[datetime] = mapped_column(primary_key=True)
+    received_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    temperature_c: Mapped[float | None]
+    vibration_mm_s: Mapped[float | None]
+    current_a: Mapped[float | None]
+    runtime_hours: Mapped[float | None]
+    extra: Mapped[dict[str, float] | None] = mapped_column(JSONB)
+
+
+class ReadingConflict(Base):
+    """A second, different value for a channel that already had one: the first stays, this one is kept here."""
+
+    __tablename__ = "reading_conflicts"
+    __table_args__ = (Index("ix_reading_conflicts_machine_id", "machine_id", "received_at"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    machine_id: Mapped[int] = mapped_column(ForeignKey("machines.id"))
+    measured_at: Mapped[datetime]
+    channel: Mapped[str] = mapped_column(Text)
+    stored_value: Mapped[float]
+    refused_value: Mapped[float]
+    sender: Mapped[str] = mapped_column(Text)
+    received_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class RejectedReading(Base):
+    """A row that was refused, as it came (cut to a bounded length), with the reason."""
+
+    __tablename__ = "rejected_readings"
+    __table_args__ = (Index("ix_rejected_readings_received_at", "received_at"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    machine: Mapped[str | None] = mapped_column(Text)
+    field: Mapped[str | None] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    payload: Mapped[str] = mapped_column(Text)
+    sender: Mapped[str] = mapped_column(Text)
+    received_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class TouchedBucket(Base):
+    """A bucket whose readings changed since it was rolled up. Append-only, so that senders never wait for each other."""
+
+    __tablename__ = "touched_buckets"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    machine_id: Mapped[int]
+    bucket_start: Mapped[datetime]
+
+
+class Rollup(Base):
+    """One channel of one machine in one bucket, [bucket_start, + width); exact under late data."""
+
+    __tablename__ = "rollups"
+
+    machine_id: Mapped[int] = mapped_column(ForeignKey("machines.id"), primary_key=True)
+    channel_id: Mapped[int] = mapped_column(SmallInteger, ForeignKey("channels.id"), primary_key=True)
+    bucket_start: Mapped[datetime] = mapped_column(primary_key=True)
+    n: Mapped[int]
+    mean: Mapped[float]
+    min: Mapped[float]
+    max: Mapped[float]
+    std: Mapped[float]
+    last: Mapped[float]
+
+
+class RollupState(Base):
+    """One row: the bucket width the roll-ups were made with, so that a changed setting rebuilds them."""
+
+    __tablename__ = "rollup_state"
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    bucket_seconds: Mapped[int]

@@ -1,0 +1,1 @@
+"""From risk to work: when to service which machine, and why."""

@@ -1,0 +1,88 @@
+"""Models with their cards and artefacts, and the predictions they made."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import (
+    CheckConstraint,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database import Base
+
+
+class Model(Base):
+    """A trained model. At most one is champion: the one whose predictions are served."""
+
+    __tablename__ = "models"
+    __table_args__ = (
+        CheckConstraint("status in ('candidate', 'champion', 'retired')", name="status"),
+        Index("uq_models_champion", "status", unique=True, postgresql_where=text("status = 'champion'")),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    kind: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(Text, default="candidate")
+    run: Mapped[str] = mapped_column(Text)
+    trained_until: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    promoted_at: Mapped[datetime | None]
+    bucket_seconds: Mapped[int]
+    horizons_hours: Mapped[list[float]] = mapped_column(ARRAY(Double))
+    modes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    card: Mapped[dict[str, object]] = mapped_column(JSONB)
+    manifest: Mapped[dict[str, object]] = mapped_column(JSONB)
+
+
+class ModelArtefact(Base):
+    """One named part of a model; its SHA-256 stands in the signed manifest."""
+
+    __tablename__ = "model_artefacts"
+
+    model_id: Mapped[int] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"), primary_key=True)
+    part: Mapped[str] = mapped_column(Text, primary_key=True)
+    content: Mapped[bytes]
+
+
+class Prediction(Base):
+    """What one model said of one machine at one time; the arrays run along `horizons_hours`."""
+
+    __tablename__ = "predictions"
+    __table_args__ = (UniqueConstraint("machine_id", "as_of", "model_id"),)
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    machine_id: Mapped[int] = mapped_column(ForeignKey("machines.id"))
+    model_id: Mapped[int] = mapped_column(ForeignKey("models.id"))
+    as_of: Mapped[datetime]
+    scored_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    horizons_hours: Mapped[list[float]] = mapped_column(ARRAY(Double))
+    probabilities: Mapped[list[float] | None] = mapped_column(ARRAY(Double))
+    probabilities_low: Mapped[list[float] | None] = mapped_column(ARRAY(Double))
+    probabilities_high: Mapped[list[float] | None] = mapped_column(ARRAY(Double))
+    modes: Mapped[dict[str, object]] = mapped_column(JSONB, default=dict)
+    remaining_life_low_hours: Mapped[float | None]
+    remaining_life_median_hours: Mapped[float | None]
+    remaining_life_high_hours: Mapped[float | None]
+    anomaly_score: Mapped[float | None]
+    coverage: Mapped[float]
+    reasons: Mapped[list[dict[str, object]]] = mapped_column(JSONB, default=list)
+    not_enough_data: Mapped[str | None] = mapped_column(Text)
+
+
+class LatestPrediction(Base):
+    """The prediction that is served for a machine; moved forward by the score job only."""
+
+    __tablename__ = "latest_predictions"
+
+    machine_id: Mapped[int] = mapped_column(ForeignKey("machines.id"), primary_key=True)
+    prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id"))

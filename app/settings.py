@@ -1,0 +1,108 @@
+"""Every setting, read once from the environment (`DATABASE_URL` and `WEARWATCH_*`) and passed on."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, Request
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.duration import parse_duration, parse_durations
+from app.errors import BadInput
+
+
+def _duration(value: object) -> object:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+def _durations(value: object) -> object:
+    return tuple(parse_durations(value)) if isinstance(value, str) else value
+
+
+def _whole_seconds(value: timedelta) -> timedelta:
+    if value.total_seconds() % 1:
+        raise ValueError("must be a whole number of seconds")
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Bucket = Annotated[Duration, AfterValidator(_whole_seconds)]
+Durations = Annotated[tuple[timedelta, ...], NoDecode, BeforeValidator(_durations)]
+
+
+class Settings(BaseSettings):
+    """`WEARWATCH_PORT=8080` sets `port`. Durations are written `90s`, `15m`, `24h`, `7d`."""
+
+    model_config = SettingsConfigDict(env_prefix="WEARWATCH_", extra="ignore", frozen=True)
+
+    database_url: SecretStr | None = Field(
+        None,
+        validation_alias="DATABASE_URL",
+        description="PostgreSQL to use; without it Wearwatch runs its own inside the data folder.",
+    )
+    data_dir: Path = Field(Path("wearwatch-data"), description="Where the embedded database, keys and backups lie.")
+    host: str = Field("127.0.0.1", description="Address the service listens on.")
+    port: int = Field(8000, ge=1, le=65535, description="Port the service listens on.")
+    processes: int = Field(1, ge=1, le=64, description="How many service processes share the port.")
+    plant: str = Field("Plant", max_length=80, description="Name of the plant, shown on every page.")
+    currency: str = Field("€", max_length=8, description="Sign put before amounts of money.")
+    secure_cookies: bool = Field(
+        False, description="Send the session cookie over HTTPS only; set it behind a TLS proxy."
+    )
+    session_length: Duration = Field(timedelta(hours=12), description="How long a sign-in lasts.")
+    bucket: Bucket = Field(timedelta(hours=1), description="Width of a roll-up; at least 1s.")
+    horizons: Durations = Field(
+        tuple(timedelta(days=days) for days in (1, 3, 7, 14, 30)),
+        description="How far ahead models look, when `train` names nothing else.",
+    )
+    max_body_bytes: int = Field(16 << 20, ge=1024, description="Largest request body, as sent.")
+    max_decompressed_bytes: int = Field(64 << 20, ge=1024, description="Largest body after gunzip.")
+    max_rows: int = Field(100_000, ge=1, description="Most readings in one request.")
+    max_future: Duration = Field(timedelta(minutes=5), description="How far ahead a sensor's clock may run.")
+    silent_after: Duration = Field(
+        timedelta(hours=3), description="A machine without a reading for so long is silent."
+    )
+    warn_probability: float = Field(
+        0.15, gt=0, lt=1, description="7-day probability from which a machine is shown as a warning."
+    )
+    alarm_probability: float = Field(
+        0.35, gt=0, lt=1, description="7-day probability from which a machine is shown as an alarm."
+    )
+    failure_modes: Path | None = Field(
+        None, description="JSON file of failure modes per asset class; ISO 14224's list without it."
+    )
+    preventive_cost: float = Field(800, ge=0, description="Cost of a planned service where a machine names none.")
+    failure_cost: float = Field(8000, ge=0, description="Cost of a failure where a machine names none.")
+    score_every: Duration = Field(
+        timedelta(minutes=1), description="How often the worker looks for machines to score again."
+    )
+    log_format: str = Field(
+        "text", pattern="^(text|json)$", description="`text` for people, `json` for collectors."
+    )
+
+    @property
+    def bucket_seconds(self) -> int:
+        return int(self.bucket.total_seconds())
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process. Raises BadInput with one sentence per wrong variable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise BadInput(f"A setting cannot be used: {wrong}.") from error
+
+
+def settings_of(request: Request) -> Settings:
+    """The settings of this application; create_app put them there."""
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+SettingsDep = Annotated[Settings, Depends(settings_of)]

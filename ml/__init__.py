@@ -1,0 +1,1 @@
+"""The batch side: features, models and jobs. It imports app and is never imported by it."""

@@ -1,0 +1,1 @@
+"""The feature catalogue and the one builder that training and scoring share."""

@@ -1,0 +1,95 @@
+"""The contract of every model: cause-specific hazards per interval between horizons, from the same features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from ml.features.history import Features
+
+Floats = npt.NDArray[np.float64]
+
+# Called with a share between 0 and 1 and a word on what is being done.
+Progress = Callable[[float, str], None]
+
+
+def silent(share: float, doing: str) -> None:
+    """A Progress for those who do not look."""
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What became of each moment; K intervals between horizons [0, h1), [h1, h2) ..., M failure modes.
+
+    interval: [n] interval the failure fell into, K where none was observed within the longest horizon.
+    observed: [n, K] the interval was reached alive and seen to its end, or holds the failure. Only these are learnt.
+    mode: [n] position in `modes`, -1 without failure.
+    failure: [n] which distinct failure (row in the events) it is, -1 without; figures are counted by failures.
+    hours_to_failure: [n] NaN where unknown; hours_observed: [n] until failure, censoring or the end of data.
+    weight: [n] how many moments this one stands for, since event-free ones are thinned out.
+    """
+
+    horizons_hours: tuple[float, ...]
+    modes: tuple[str, ...]
+    interval: npt.NDArray[np.int64]
+    observed: npt.NDArray[np.bool_]
+    mode: npt.NDArray[np.int64]
+    failure: npt.NDArray[np.int64]
+    hours_to_failure: Floats
+    hours_observed: Floats
+    weight: Floats
+
+    def __len__(self) -> int:
+        return len(self.interval)
+
+    def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Outcomes:
+        return Outcomes(
+            self.horizons_hours,
+            self.modes,
+            self.interval[rows],
+            self.observed[rows],
+            self.mode[rows],
+            self.failure[rows],
+            self.hours_to_failure[rows],
+            self.hours_observed[rows],
+            self.weight[rows],
+        )
+
+
+class HazardModel(Protocol):
+    """fit() returns self and leaves its input as it was; a seed repeats; unfitted use raises NotFitted."""
+
+    kind: ClassVar[str]
+
+    def fit(self, features: Features, outcomes: Outcomes, *, seed: int, progress: Progress = silent) -> Self: ...
+
+    def hazards(self, features: Features) -> Floats:
+        """[n, K, M] probability of failing by each mode in each interval, given survival up to it."""
+        ...
+
+    def parts(self) -> dict[str, bytes]:
+        """Everything learnt, in formats that cannot run code (JSON, npz without objects, skops, .keras)."""
+        ...
+
+    @classmethod
+    def from_parts(cls, parts: dict[str, bytes]) -> Self: ...
+
+
+class NotFitted(RuntimeError):
+    """A model was asked before it was fitted."""
+
+
+def cumulative_risk(hazards: Floats) -> Floats:
+    """[n, K] P(fail before the end of interval k) = 1 - prod over j <= k of (1 - sum over modes of hazard)."""
+    return 1 - np.cumprod(1 - hazards.sum(axis=2).clip(0, 1), axis=1)
+
+
+def risk_by_mode(hazards: Floats) -> Floats:
+    """[n, K, M] cumulative incidence: of failing by mode m before the end of k, other modes competing."""
+    survival = 1 - cumulative_risk(hazards)
+    reached = np.concatenate([np.ones((len(hazards), 1)), survival[:, :-1]], axis=1)
+    return np.cumsum(hazards * reached[:, :, None], axis=1)

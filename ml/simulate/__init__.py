@@ -1,0 +1,1 @@
+"""A fleet with known truth: wear, load, seasons, faulty sensors, failures, services."""

@@ -1,0 +1,114 @@
+"""A real PostgreSQL for every test, built once by the migrations; each test is rolled back or has its own copy."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, Engine, make_url, text
+from sqlalchemy.orm import Session
+
+from app.database import make_engine
+from app.embedded import start_embedded
+from app.fleet.tables import Event, Machine
+from app.migrate import migrate
+from app.settings import Settings
+
+TEMPLATE = "wearwatch_test_template"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """An autocommit engine on the test server: DATABASE_URL's, or an embedded one."""
+    given = os.environ.get("DATABASE_URL")
+    url = make_url(given) if given else start_embedded(tmp_path_factory.mktemp("pg"))
+    engine = make_engine(url.set(drivername="postgresql+psycopg")).execution_options(isolation_level="AUTOCOMMIT")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def template(server: Engine) -> Iterator[str]:
+    """The name of a migrated, empty database that others are copied from."""
+    name = f"{TEMPLATE}_{uuid.uuid4().hex[:8]}"
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine = make_engine(server.url.set(database=name))
+    migrate(engine)
+    engine.dispose()
+    yield name
+    with server.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+def _copy(server: Engine, template: str) -> Iterator[Engine]:
+    name = f"wearwatch_test_{uuid.uuid4().hex[:8]}"
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    engine = make_engine(server.url.set(database=name))
+    yield engine
+    engine.dispose()
+    with server.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture(scope="session")
+def shared_engine(server: Engine, template: str) -> Iterator[Engine]:
+    yield from _copy(server, template)
+
+
+@pytest.fixture
+def engine(server: Engine, template: str) -> Iterator[Engine]:
+    """A database of its own for tests that commit (ingest, jobs, processes)."""
+    yield from _copy(server, template)
+
+
+@pytest.fixture
+def connection(shared_engine: Engine) -> Iterator[Connection]:
+    """A connection whose transaction is rolled back after the test."""
+    with shared_engine.connect() as connection:
+        outer = connection.begin()
+        yield connection
+        outer.rollback()
+
+
+@pytest.fixture
+def session(connection: Connection) -> Iterator[Session]:
+    with Session(connection, expire_on_commit=False, join_transaction_mode="create_savepoint") as session:
+        yield session
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path / "data")
+
+
+def at(text_: str) -> datetime:
+    """`at("2026-11-20 08:00")` in UTC."""
+    return datetime.fromisoformat(text_).replace(tzinfo=UTC)
+
+
+@pytest.fixture
+def make_machine(session: Session) -> Callable[..., Machine]:
+    def make(key: str = "press-07", **columns: object) -> Machine:
+        machine = Machine(key=key, **columns)
+        session.add(machine)
+        session.flush()
+        return machine
+
+    return make
+
+
+@pytest.fixture
+def make_event(session: Session) -> Callable[..., Event]:
+    def make(machine: Machine, kind: str = "failure", **columns: object) -> Event:
+        event = Event(machine_id=machine.id, kind=kind, **columns)
+        session.add(event)
+        session.flush()
+        return event
+
+    return make
