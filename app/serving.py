@@ -1,0 +1,46 @@
+"""Starts the service's processes and says in one sentence why it cannot."""
+
+from __future__ import annotations
+
+import socket
+
+import uvicorn
+
+from app.errors import Unavailable
+from app.settings import Settings
+
+# After SIGTERM, requests under way get this long; open event streams end at once by themselves.
+SHUTDOWN_SECONDS = 10
+# Idle connections of gateways are kept this long, so that a post each minute reuses its connection.
+KEEP_ALIVE_SECONDS = 75
+
+
+def run_service(settings: Settings, host: str | None = None, port: int | None = None) -> None:
+    """Serve until stopped. Raises Unavailable when the port is taken or the address is not ours."""
+    host, port = host or settings.host, port or settings.port
+    _check_free(host, port)
+    uvicorn.run(
+        "app.main:application",
+        factory=True,
+        host=host,
+        port=port,
+        workers=settings.processes,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+    )
+
+
+def _check_free(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise Unavailable(
+                f"Cannot listen on {host}:{port}: {error.strerror}. "
+                "Stop the other program or choose another port with --port or WEARWATCH_PORT."
+            ) from error

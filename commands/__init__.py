@@ -1,0 +1,1 @@
+"""The command line's rooms; wearwatch.py puts them together."""

@@ -1,0 +1,93 @@
+"""Commands that learn and predict: train, evaluate, backtest, score, plan, models."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.duration import parse_duration, parse_durations
+from commands.console import ModelOption, TimeOption, database, out, parse_time, progress
+
+app = typer.Typer()
+models = typer.Typer(no_args_is_help=True, help="Trained models: list, show, promote, roll back.")
+app.add_typer(models, name="models")
+
+
+@app.command()
+def train(
+    until: TimeOption = None,
+    horizons: Annotated[str | None, typer.Option(help="How far ahead, like 24h,3d,7d.")] = None,
+    seed: int = 0,
+    promote: Annotated[bool, typer.Option(help="Let the best model serve if it beats the baselines.")] = True,
+) -> None:
+    """Learn from recorded failures up to a time: baselines, forest, network and their ensemble.
+
+    Example: `wearwatch train --until 2026-10-01 --horizons 24h,3d,7d`
+    """
+    from ml.jobs import train as job
+
+    spans = parse_durations(horizons) if horizons else None
+    with database() as (engine, settings), progress("training") as show:
+        result = job.train(engine, settings, until=until, horizons=spans, seed=seed, promote=promote, progress=show)
+    out.print(job.table(result))
+    out.print(result.verdict)
+
+
+@app.command()
+def evaluate(model: ModelOption = None) -> None:
+    """Judge a model on what happened after it was trained; without later failures, show its card.
+
+    Example: `wearwatch evaluate --model 3`
+    """
+    from ml.jobs import evaluate as job
+
+    with database() as (engine, settings), progress("evaluating") as show:
+        report = job.evaluate(engine, settings, model, show)
+    out.print(report)
+
+
+@app.command()
+def backtest(
+    out_file: Annotated[Path, typer.Option("--out", help="CSV file to write.")],
+    from_: Annotated[datetime, typer.Option("--from", parser=parse_time, metavar="TIME")],
+    to: Annotated[datetime, typer.Option(parser=parse_time, metavar="TIME")],
+    every: Annotated[str, typer.Option(help="Step between the times, a multiple of the bucket.")] = "1h",
+    model: ModelOption = None,
+) -> None:
+    """Write what `score --as-of` would have said of every machine at past times, both ends included.
+
+    Example: `wearwatch backtest --from 2026-10-01 --to 2026-11-01 --every 6h --out scores.csv`
+    """
+    from ml.jobs import backtest as job
+
+    with database() as (engine, settings), progress("backtest") as show:
+        rows = job.backtest(engine, settings, from_, to, parse_duration(every), model, out_file, show)
+    out.print(f"{rows:,} rows written to {out_file}.")
+
+
+@app.command()
+def score(as_of: TimeOption = None) -> None:
+    """Predict every machine's risk now, or as of a past time, and store it.
+
+    Example: `wearwatch score --as-of 2026-11-20T08:00:00Z`
+    """
+    from ml.jobs import score as job
+
+    with database() as (engine, settings), progress("scoring") as show:
+        count = job.score(engine, settings, as_of, show)
+    out.print(f"{count} machines scored.")
+
+
+@app.command()
+def plan() -> None:
+    """Propose a service date for every machine whose risk calls for one.
+
+    Example: `wearwatch plan`
+    """
+    from ml.jobs.plan import plan as make
+
+    with database() as (engine, settings):
+        out.print(make(engine, settings))
