@@ -18,7 +18,7 @@ KEEP_ALIVE_SECONDS = 75
 def run_service(settings: Settings, host: str | None = None, port: int | None = None) -> None:
     """Serve until stopped. Raises Unavailable when the port is taken or the address is not ours."""
     host, port = host or settings.host, port or settings.port
-    _check_free(host, port)
+    check_free(host, port)
     uvicorn.run(
         "app.main:application",
         factory=True,
@@ -33,7 +33,8 @@ def run_service(settings: Settings, host: str | None = None, port: int | None = 
     )
 
 
-def _check_free(host: str, port: int) -> None:
+def check_free(host: str, port: int) -> None:
+    """Raises Unavailable where something else listens already or the address is not ours."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

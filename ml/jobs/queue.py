@@ -1,0 +1,70 @@
+"""The job queue in the database: what the worker does by the clock and on demand, on as many hosts as there are."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import procrastinate
+import structlog
+from procrastinate import App, PsycopgConnector
+from sqlalchemy import Engine
+
+from app.ingest.rollup import ensure_bucket_width
+from app.database import session_scope
+from app.settings import Settings
+from ml.jobs.refresh import refresh
+from ml.jobs.train import train
+
+log = structlog.get_logger()
+
+# Six fields: the last is seconds. New readings are rolled up, and new risk is visible, within about this time.
+REFRESH_CRON = "* * * * * */5"
+RESCUE_CRON = "* * * * * */30"
+# A worker that gave no sign of life for so long is taken for dead, and its job is taken up again.
+DEAD_AFTER_SECONDS = 30
+# One job of each kind may run beside another: scoring goes on while a model trains.
+CONCURRENCY = 2
+
+
+def make_queue(engine: Engine, settings: Settings) -> App:
+    """The queue with its tasks; `lock` keeps two workers from doing the same thing at once."""
+    conninfo = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    queue = App(connector=PsycopgConnector(conninfo=conninfo))
+
+    @queue.periodic(cron=REFRESH_CRON)
+    @queue.task(name="refresh", lock="refresh", queueing_lock="refresh")
+    def refresh_task(timestamp: int) -> None:
+        refresh(engine, settings)
+
+    @queue.task(name="train", lock="train", queueing_lock="train")
+    def train_task(horizons_hours: list[float] | None = None, seed: int = 0) -> None:
+        horizons = [timedelta(hours=hours) for hours in horizons_hours] if horizons_hours else None
+        result = train(engine, settings, until=None, horizons=horizons, seed=seed, promote=True)
+        log.info("trained", verdict=result.verdict)
+
+    @queue.periodic(cron=RESCUE_CRON)
+    @queue.task(name="rescue", queueing_lock="rescue")
+    async def rescue_task(timestamp: int) -> None:
+        for job in await queue.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER_SECONDS):
+            log.warning("job taken up again", task=job.task_name, job=job.id)
+            await queue.job_manager.retry_job(job, retry_at=datetime.now(UTC))
+
+    return queue
+
+
+def run_worker(engine: Engine, settings: Settings) -> None:
+    """Work until stopped; SIGTERM lets the job under way finish."""
+    with session_scope(engine) as session:
+        ensure_bucket_width(session, settings)
+    asyncio.run(_work(make_queue(engine, settings)))
+
+
+async def _work(queue: App) -> None:
+    async with queue.open_async():
+        await queue.run_worker_async(
+            concurrency=CONCURRENCY,
+            delete_jobs=procrastinate.jobs.DeleteJobCondition.SUCCESSFUL,
+            stalled_worker_timeout=DEAD_AFTER_SECONDS,
+            shutdown_graceful_timeout=20,
+        )
