@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import os
 import uuid
+import warnings
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from factories import at, make_model, make_prediction, make_reading
 from sqlalchemy import Connection, Engine, make_url, text
 from sqlalchemy.orm import Session
 
 from app.database import make_engine
 from app.embedded import start_embedded
 from app.fleet.tables import Event, Machine
+from app.main import create_app
 from app.migrate import migrate
+from app.security.keys import create_key
+from app.security.policy import SESSION_COOKIE, Role
+from app.security.signing_in import sign_in as start_session
+from app.security.users import create_user
 from app.settings import Settings
+
+__all__ = ["at", "make_model", "make_prediction", "make_reading"]
+
+with warnings.catch_warnings():
+    # Starlette prefers httpx2, which is not among our pinned packages.
+    warnings.simplefilter("ignore")
+    from fastapi.testclient import TestClient
 
 TEMPLATE = "wearwatch_test_template"
 
@@ -87,11 +100,6 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path / "data")
 
 
-def at(text_: str) -> datetime:
-    """`at("2026-11-20 08:00")` in UTC."""
-    return datetime.fromisoformat(text_).replace(tzinfo=UTC)
-
-
 @pytest.fixture
 def make_machine(session: Session) -> Callable[..., Machine]:
     def make(key: str = "press-07", **columns: object) -> Machine:
@@ -112,3 +120,38 @@ def make_event(session: Session) -> Callable[..., Event]:
         return event
 
     return make
+
+
+@pytest.fixture
+def client(settings: Settings, connection: Connection) -> Iterator[TestClient]:
+    """The service on the test's own connection; what it commits is rolled back after the test."""
+    with TestClient(create_app(settings, connection), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def key_for(session: Session) -> Callable[..., dict[str, str]]:
+    """`key_for(Role.OPERATOR)` -> the headers of a request with a fresh key of that role."""
+
+    def make(role: Role, **options: object) -> dict[str, str]:
+        key = create_key(session, f"{role} {uuid.uuid4().hex[:8]}", role, **options)
+        session.commit()
+        return {"Authorization": f"Bearer {key}"}
+
+    return make
+
+
+@pytest.fixture
+def sign_in(client: TestClient, settings: Settings, session: Session) -> Callable[..., dict[str, str]]:
+    """`sign_in(Role.PLANNER)` signs `client` in as a person -> the headers that a change needs."""
+
+    def start(role: Role = Role.OPERATOR, name: str | None = None) -> dict[str, str]:
+        name = name or f"{role} {uuid.uuid4().hex[:8]}"
+        password = create_user(session, name, None, role)
+        signed_in = start_session(session, settings, name, password, "testclient")
+        assert signed_in is not None
+        session.commit()
+        client.cookies.set(SESSION_COOKIE, signed_in.cookie)
+        return {"X-CSRF-Token": signed_in.csrf_token}
+
+    return start

@@ -1,0 +1,50 @@
+"""What operators' tools ask: is it alive, is it ready, how is it doing."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from fastapi import APIRouter
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from app.database import SessionDep
+from app.errors import Unavailable
+from app.metrics import REGISTRY
+from app.migrate import alembic_config
+from app.security.policy import public
+
+router = APIRouter(tags=["operation"])
+
+
+class Health(BaseModel):
+    status: str
+
+
+@router.get("/healthz", dependencies=[public()])
+def alive() -> Health:
+    """The process answers; says nothing about the database, so that no restart is caused by it."""
+    return Health(status="ok")
+
+
+@router.get("/readyz", dependencies=[public()])
+def ready(session: SessionDep) -> Health:
+    """The database answers and has the tables of this version."""
+    current = MigrationContext.configure(session.connection()).get_current_revision()
+    if current != newest_revision():
+        raise Unavailable("The database has not this version's tables; run `wearwatch migrate`.", retry_after=5)
+    return Health(status="ready")
+
+
+@lru_cache(maxsize=1)
+def newest_revision() -> str | None:
+    return ScriptDirectory.from_config(alembic_config()).get_current_head()
+
+
+@router.get("/metrics", dependencies=[public()], response_class=Response)
+def metrics() -> Response:
+    """Prometheus' text format. Public: it holds counts by route, and no name of a machine, person or key."""
+    return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,100 @@
+"""Structured logs: one line per request, as text for people or JSON for collectors; never a secret."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import sys
+import time
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.metrics import REQUEST_SECONDS, REQUESTS
+from app.settings import Settings
+
+# Asked every few seconds by machines; a line for each would bury the rest.
+QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+SECRET_NAMES = frozenset({"password", "secret", "token", "authorization", "cookie", "csrf_token", "database_url"})
+KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+log = structlog.get_logger("wearwatch.request")
+
+
+def hide_secrets(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    for name in SECRET_NAMES & event.keys():
+        event[name] = "***"
+    return event
+
+
+def configure_logs(settings: Settings) -> None:
+    """Our lines and those of the libraries, in one shape, on standard error."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        hide_secrets,
+    ]
+    ours: list[structlog.typing.Processor] = [
+        *shared,
+        structlog.processors.format_exc_info,
+        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+    ]
+    structlog.configure(ours, logger_factory=structlog.stdlib.LoggerFactory())
+    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer(default=str)
+    if settings.log_format == "text":
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                renderer,
+            ],
+            foreign_pre_chain=shared,
+        )
+    )
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+class RequestLog:
+    """Outermost: gives each request an id, counts it and logs it by its path, never its query or body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = secrets.token_hex(8)
+        started = time.perf_counter()
+        status = 500
+
+        async def note_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self.app(scope, receive, note_status)
+            finally:
+                _record(scope, status, time.perf_counter() - started)
+
+
+def _record(scope: Scope, status: int, seconds: float) -> None:
+    # The template, not the path: a path per machine would make a time series per machine.
+    route = getattr(scope.get("route"), "path", "none")
+    method = scope["method"] if scope["method"] in KNOWN_METHODS else "other"
+    REQUESTS.labels(method, route, str(status)).inc()
+    REQUEST_SECONDS.labels(route).observe(seconds)
+    if scope["path"] in QUIET_PATHS and status < 500:
+        return
+    principal = scope.get("state", {}).get("actor")
+    log.info(
+        "request", method=method, path=scope["path"], status=status, ms=round(seconds * 1000, 1), actor=principal
+    )

@@ -1,0 +1,66 @@
+"""The limits on a request's body, in size and in time, before any route reads it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.problems import problem
+
+# A slow factory link sends 16 MiB in half a minute; whoever needs longer holds a place that others need.
+MOST_BODY_SECONDS = 60.0
+# The connection is of no more use: the rest of the body is still on its way.
+CLOSE = {"Connection": "close"}
+
+
+class BodyLimit:
+    """Refuses by the announced length at once, otherwise when the limit or the time has run out."""
+
+    def __init__(self, app: ASGIApp, most_bytes: int, most_seconds: float = MOST_BODY_SECONDS) -> None:
+        self.app = app
+        self.most_bytes = most_bytes
+        self.most_seconds = most_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if announced_length(scope) > self.most_bytes:
+            await problem(413, "Too large", self._too_large, CLOSE)(scope, receive, send)
+            return
+        await self.app(scope, self._limited(receive), send)
+
+    @property
+    def _too_large(self) -> str:
+        return f"A request body may have {self.most_bytes} bytes."
+
+    def _limited(self, receive: Receive) -> Receive:
+        received = 0
+        complete = False
+        deadline = asyncio.get_running_loop().time() + self.most_seconds
+
+        async def limited() -> Message:
+            nonlocal received, complete
+            if complete:
+                return await receive()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError as error:
+                raise HTTPException(408, "The request body did not arrive in time.", CLOSE) from error
+            received += len(message.get("body", b""))
+            complete = not message.get("more_body", False)
+            if received > self.most_bytes:
+                raise HTTPException(413, self._too_large, CLOSE)
+            return message
+
+        return limited
+
+
+def announced_length(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return int(value) if value.isdigit() and len(value) < 20 else 0
+    return 0

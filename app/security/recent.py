@@ -1,0 +1,39 @@
+"""Credentials seen a moment ago, so that a sensor posting 1,000 times a second is not looked up each time."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+# A revoked key must stop working everywhere within 1 s; half of that leaves room for the request itself.
+KEPT_SECONDS = 0.5
+# More than any plant has keys; when full, all are forgotten and looked up again.
+MOST_KEPT = 10_000
+
+T = TypeVar("T")
+
+
+class RecentPrincipals(Generic[T]):
+    """Only valid credentials are kept, by their hash, so neither guesses nor memory dumps gain from it."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._kept: dict[bytes, tuple[float, T]] = {}
+
+    def get(self, credential: str) -> T | None:
+        until, principal = self._kept.get(_digest(credential), (0.0, None))
+        return principal if self._now() < until else None
+
+    def put(self, credential: str, principal: T) -> None:
+        if len(self._kept) >= MOST_KEPT:
+            self._kept.clear()
+        self._kept[_digest(credential)] = (self._now() + KEPT_SECONDS, principal)
+
+    def forget(self) -> None:
+        self._kept.clear()
+
+
+def _digest(credential: str) -> bytes:
+    return hashlib.sha256(credential.encode("utf-8", "surrogateescape")).digest()
