@@ -84,10 +84,12 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except WearwatchError as error:
-        err.print(f"[red]Error:[/red] {error.detail}", highlight=False)
+        err.print(f"[red]Error:[/red] {error.detail}", highlight=False, soft_wrap=True)
         sys.exit(2 if isinstance(error, BadInput) else 1)
     except OperationalError as error:
-        err.print(f"[red]Error:[/red] The database does not answer: {error.orig}".strip(), highlight=False)
+        err.print(
+            f"[red]Error:[/red] The database does not answer: {error.orig}".strip(), highlight=False, soft_wrap=True
+        )
         sys.exit(1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -15,12 +16,16 @@ from app.duration import parse_duration, parse_durations
 from app.errors import BadInput
 
 
-def _duration(value: object) -> object:
-    return parse_duration(value) if isinstance(value, str) else value
+def _reading(parse: Callable[[str], object]) -> BeforeValidator:
+    """Text through `parse`; what it refuses is a wrong setting and named as such."""
 
+    def read(value: object) -> object:
+        try:
+            return parse(value) if isinstance(value, str) else value
+        except BadInput as error:
+            raise ValueError(error.detail) from error
 
-def _durations(value: object) -> object:
-    return tuple(parse_durations(value)) if isinstance(value, str) else value
+    return BeforeValidator(read)
 
 
 def _whole_seconds(value: timedelta) -> timedelta:
@@ -29,9 +34,9 @@ def _whole_seconds(value: timedelta) -> timedelta:
     return value
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Duration = Annotated[timedelta, _reading(parse_duration)]
 Bucket = Annotated[Duration, AfterValidator(_whole_seconds)]
-Durations = Annotated[tuple[timedelta, ...], NoDecode, BeforeValidator(_durations)]
+Durations = Annotated[tuple[timedelta, ...], NoDecode, _reading(lambda text: tuple(parse_durations(text)))]
 
 
 class Settings(BaseSettings):
@@ -95,8 +100,13 @@ def get_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise BadInput(f"A setting cannot be used: {wrong}.") from error
+        wrong = "; ".join(f"{_variable(e['loc'])}: {e['msg'].rstrip('.')}" for e in error.errors())
+        raise BadInput(f"A setting cannot be used. {wrong}.") from error
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    name = str(location[0])
+    return name if name.isupper() else f"WEARWATCH_{name.upper()}"
 
 
 def settings_of(request: Request) -> Settings:

@@ -17,14 +17,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
+from app.fleet.importing import import_events, import_machines
+from app.ingest.importing import import_readings
+from app.ingest.rollup import roll_up_all
 from rich.console import Console
 from sqlalchemy import Engine
 
 from app.database import session_scope
 from app.errors import Unavailable
-from app.fleet.importing import import_events, import_machines
-from app.ingest.importing import import_readings
-from app.ingest.rollup import roll_up_all
 from app.security.keys import create_key
 from app.security.principal import Role
 from app.security.users import create_user
@@ -165,7 +165,9 @@ def _watch(children: dict[str, subprocess.Popen[bytes]], folder: Path) -> None:
     while True:
         for name, child in children.items():
             if child.poll() is not None:
-                raise Unavailable(f"The {name} stopped by itself (exit {child.returncode}); see its log in {folder}.")
+                raise Unavailable(
+                    f"The {name} stopped by itself (exit {child.returncode}); see its log in {folder}."
+                )
         time.sleep(CHECK_EVERY_SECONDS)
 
 

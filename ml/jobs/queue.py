@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import procrastinate
 import structlog
+from app.ingest.rollup import ensure_bucket_width
 from procrastinate import App, PsycopgConnector
 from sqlalchemy import Engine
 
-from app.ingest.rollup import ensure_bucket_width
 from app.database import session_scope
 from app.settings import Settings
 from ml.jobs.refresh import refresh
