@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from app.errors import BadInput, WearwatchError
 from app.settings import get_settings
 from commands import access, data, learning
-from commands.console import database, err, out
+from commands.console import database, err, out, progress
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -73,6 +73,19 @@ def migrate() -> None:
     """
     with database() as (engine, _):
         out.print(f"The database {engine.url.database} is up to date.")
+
+
+@app.command(hidden=True)
+def docs() -> None:
+    """Write the generated pages of docs/ anew.
+
+    Example: `wearwatch docs`
+    """
+    from commands.pages import pages
+
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")
+        out.print(f"{path.name} written.")
 
 
 for room in (data, learning, access):

@@ -100,13 +100,13 @@ def get_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        wrong = "; ".join(f"{_variable(e['loc'])}: {e['msg'].rstrip('.')}" for e in error.errors())
+        wrong = "; ".join(f"{variable_of(str(e['loc'][0]))}: {e['msg'].removeprefix('Value error, ').rstrip('.')}" for e in error.errors())
         raise BadInput(f"A setting cannot be used. {wrong}.") from error
 
 
-def _variable(location: tuple[int | str, ...]) -> str:
-    name = str(location[0])
-    return name if name.isupper() else f"WEARWATCH_{name.upper()}"
+def variable_of(name: str) -> str:
+    """The environment variable of a setting: `port` -> `WEARWATCH_PORT`."""
+    return name.upper() if name.lower() == "database_url" else f"WEARWATCH_{name.upper()}"
 
 
 def settings_of(request: Request) -> Settings:

@@ -1,4 +1,4 @@
-"""What the worker does every few seconds: roll up what came in and, where something changed, score and plan anew."""
+"""What the worker does every few seconds: roll up what came in; where something changed, score and plan anew."""
 
 from __future__ import annotations
 

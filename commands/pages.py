@@ -1,0 +1,43 @@
+"""The pages of docs/ that are written from the code, so that they cannot fall behind it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from app.duration import duration_text
+from app.settings import Settings, variable_of
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def settings_page() -> str:
+    """docs/settings.md: every setting with its default and what it is for."""
+    lines = [
+        "# Settings",
+        "",
+        "Environment variables, read once at start. Durations are written `90s`, `15m`, `24h`, `7d`.",
+        "",
+        "| variable | default | meaning |",
+        "|---|---|---|",
+    ]
+    for name, field in Settings.model_fields.items():
+        lines.append(f"| `{variable_of(name)}` | {_default(field.default)} | {field.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def _default(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, timedelta):
+        return f"`{duration_text(value)}`"
+    if isinstance(value, tuple):
+        return f"`{','.join(duration_text(each) for each in value)}`"
+    return f"`{value}`"
+
+
+def pages() -> dict[Path, str]:
+    """Every generated page and its text."""
+    from ml.features.document import document
+
+    return {DOCS / "settings.md": settings_page(), DOCS / "features.md": document()}
