@@ -13,7 +13,7 @@ import pandas as pd
 
 from ml.features.history import Floats, Ints
 from ml.simulate.calendar import due_services
-from ml.simulate.happenings import as_table
+from ml.simulate.happenings import Happening, as_table
 from ml.simulate.roster import Roster
 from ml.simulate.sensors import CHANNELS
 from ml.simulate.state import FleetState, Step
@@ -26,12 +26,16 @@ SILENT_SINCE, STUCK_SINCE, SHOWN_UNTIL = 30 * HOUR, 60 * HOUR, 10 * DAY
 
 @dataclass(frozen=True)
 class SimulatedFleet:
-    """`damage` [steps, machines, components] and `steps` (epoch seconds) are the hidden truth, for tests only."""
+    """The three tables, and what goes on: the state, and what is under way but not yet on record (`pending`).
+
+    `damage` [steps, machines, components] and `steps` (epoch seconds) are the hidden truth, for tests only.
+    """
 
     machines: pd.DataFrame
     readings: pd.DataFrame
     events: pd.DataFrame
     state: FleetState
+    pending: list[Happening]
     steps: Ints
     damage: npt.NDArray[np.float32]
 
@@ -57,8 +61,12 @@ def simulate_fleet(
         happened += shown[-1].happened
         damage[number] = state.wear.damage
         progress((number + 1) / len(stops))
-    events = as_table(happened, list(state.roster.table["key"]))
-    return SimulatedFleet(state.roster.table, as_readings(shown, state.roster), events, state, stops, damage)
+    recorded = [happening for happening in happened if happening.started_at < end]
+    events = as_table(recorded, list(state.roster.table["key"]))
+    pending = [happening for happening in happened if happening.started_at >= end]
+    return SimulatedFleet(
+        state.roster.table, as_readings(shown, state.roster), events, state, pending, stops, damage
+    )
 
 
 def live(state: FleetState, until: int) -> Step:
