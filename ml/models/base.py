@@ -26,7 +26,7 @@ class Outcomes:
     """What became of each moment; K intervals between horizons [0, h1), [h1, h2) ..., M failure modes.
 
     interval: [n] interval the failure fell into, K where none was observed within the longest horizon.
-    observed: [n, K] the interval was reached alive and seen to its end, or holds the failure. Only these are learnt.
+    observed: [n, K] the interval was reached alive and seen to its end, or holds the failure; no other is learnt.
     mode: [n] position in `modes`, -1 without failure.
     failure: [n] which distinct failure (row in the events) it is, -1 without; figures are counted by failures.
     hours_to_failure: [n] NaN where unknown; hours_observed: [n] until failure, censoring or the end of data.
@@ -69,6 +69,10 @@ class HazardModel(Protocol):
 
     def hazards(self, features: Features) -> Floats:
         """[n, K, M] probability of failing by each mode in each interval, given survival up to it."""
+        ...
+
+    def draws(self, features: Features) -> Floats:
+        """[D, n, K, M] what parts learnt from other samples of the machines say; D is 1 without parts."""
         ...
 
     def parts(self) -> dict[str, bytes]:

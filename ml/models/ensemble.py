@@ -1,0 +1,56 @@
+"""Forest and network together: the mean of their hazards on the log-odds scale, where their errors cancel."""
+
+from __future__ import annotations
+
+import json
+from typing import ClassVar, Self
+
+import numpy as np
+
+from ml.features.history import Features
+from ml.models.base import Floats, HazardModel, NotFitted, Outcomes, Progress, silent
+from ml.models.lstm import Lstm
+from ml.models.odds import mix
+from ml.models.random_forest import RandomForest
+
+
+class Ensemble:
+    kind: ClassVar[str] = "ensemble"
+
+    def __init__(self, *members: HazardModel) -> None:
+        """Members that are fitted already make a fitted ensemble."""
+        self.members: tuple[HazardModel, ...] = members or (RandomForest(), Lstm())
+
+    def fit(self, features: Features, outcomes: Outcomes, *, seed: int, progress: Progress = silent) -> Self:
+        for place, member in enumerate(self.members):
+            progress(place / len(self.members), member.kind)
+            member.fit(features, outcomes, seed=seed)
+        return self
+
+    def hazards(self, features: Features) -> Floats:
+        return mix([member.hazards(features) for member in self.members])
+
+    def draws(self, features: Features) -> Floats:
+        """[D, n, K, M] one part of every member at a time; members with fewer parts take turns."""
+        drawn = [member.draws(features) for member in self.members]
+        count = max(len(each) for each in drawn)
+        return np.stack([mix([each[place % len(each)] for each in drawn]) for place in range(count)])
+
+    def parts(self) -> dict[str, bytes]:
+        kinds = [member.kind for member in self.members]
+        parts = {"ensemble.json": json.dumps({"members": kinds}).encode()}
+        for member in self.members:
+            parts |= {f"{member.kind}/{name}": content for name, content in member.parts().items()}
+        return parts
+
+    @classmethod
+    def from_parts(cls, parts: dict[str, bytes]) -> Self:
+        classes: dict[str, type[RandomForest] | type[Lstm]] = {c.kind: c for c in (RandomForest, Lstm)}
+        kinds = json.loads(parts["ensemble.json"])["members"]
+        if not kinds:
+            raise NotFitted("The ensemble has no members.")
+        return cls(*(classes[kind].from_parts(_of(kind, parts)) for kind in kinds))
+
+
+def _of(kind: str, parts: dict[str, bytes]) -> dict[str, bytes]:
+    return {name.partition("/")[2]: content for name, content in parts.items() if name.startswith(f"{kind}/")}
