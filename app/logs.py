@@ -43,7 +43,11 @@ def configure_logs(settings: Settings) -> None:
     structlog.configure(ours, logger_factory=structlog.stdlib.LoggerFactory())
     renderer: structlog.typing.Processor = structlog.processors.JSONRenderer(default=str)
     if settings.log_format == "text":
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            # Its default prints local variables, and with them secrets.
+            exception_formatter=structlog.dev.plain_traceback,
+        )
     handler = logging.StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

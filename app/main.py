@@ -8,12 +8,18 @@ from fastapi import FastAPI
 
 from app import health, problems
 from app.database import Bind, database_url, make_engine
+from app.fleet import routes as fleet
+from app.fleet.failure_modes import load_failure_modes
+from app.jobs import routes as jobs
 from app.logs import RequestLog, configure_logs
+from app.security import routes as security
 from app.security.body_limit import BodyLimit
 from app.security.headers import SecurityHeaders
 from app.security.policy import public
 from app.security.recent import RecentPrincipals
 from app.settings import Settings, get_settings
+
+ROOMS = (fleet, security, jobs, health)
 
 
 def create_app(settings: Settings, bind: Bind) -> FastAPI:
@@ -29,13 +35,14 @@ def create_app(settings: Settings, bind: Bind) -> FastAPI:
     app.state.settings = settings
     app.state.bind = bind
     app.state.recent_principals = RecentPrincipals()
+    app.state.failure_modes = load_failure_modes(settings.failure_modes)
 
     @app.get("/api/v1/openapi.json", dependencies=[public()], include_in_schema=False)
     def openapi() -> dict[str, Any]:
         return app.openapi()
 
-    for each in (health.router,):
-        app.include_router(each)
+    for room in ROOMS:
+        app.include_router(room.router)
     problems.add_problem_handlers(app)
     app.add_middleware(BodyLimit, most_bytes=settings.max_body_bytes)
     app.add_middleware(SecurityHeaders)

@@ -29,13 +29,20 @@ def several_lines(text: str) -> str:
     return text
 
 
+def address_part(text: str) -> str:
+    """Raises ValueError where it could not be one part of an address like /api/v1/machines/press-07."""
+    if "/" in text or text in (".", ".."):
+        raise ValueError("must not hold a slash or be only dots, because it is part of addresses")
+    return text
+
+
 def plain_name(text: str, what: str) -> str:
     """A name typed by a person, without outer blanks. Raises BadInput naming `what` it should be."""
     text = text.strip()
     if not 1 <= len(text) <= LONGEST_NAME:
         raise BadInput(f"{what.capitalize()} has 1 to {LONGEST_NAME} characters.")
     try:
-        return single_line(text)
+        return address_part(single_line(text))
     except ValueError as error:
         raise BadInput(f"{what.capitalize()} {error}.") from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy import delete, func, or_, select
@@ -92,3 +93,10 @@ def failed_sign_ins(
         ).where(AuditEntry.action == action, AuditEntry.at > func.clock_timestamp() - window)
     ).one()
     return row[0], row[1], row[2]
+
+
+def audit_entries(session: Session, before: int | None, limit: int) -> Sequence[AuditEntry]:
+    query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(AuditEntry.id < before)
+    return session.scalars(query).all()

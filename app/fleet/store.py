@@ -1,0 +1,129 @@
+"""SQL for machines and events."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Select, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app.errors import NotFound
+from app.fleet.schemas import EventIn, EventOut
+from app.fleet.tables import Event, EventKind, Machine
+
+
+@dataclass(frozen=True)
+class MachineFilter:
+    site: str | None = None
+    line: str | None = None
+    q: str | None = None
+
+
+def machine_by_key(session: Session, key: str) -> Machine:
+    machine = session.scalar(select(Machine).where(Machine.key == key))
+    if machine is None:
+        raise NotFound(f"There is no machine {key}.")
+    return machine
+
+
+def list_machines(
+    session: Session, wanted: MachineFilter, limit: int, offset: int
+) -> tuple[Sequence[Machine], int]:
+    found = _filtered(select(Machine), wanted)
+    total = session.scalar(select(func.count()).select_from(found.subquery())) or 0
+    return session.scalars(found.order_by(Machine.key).limit(limit).offset(offset)).all(), total
+
+
+def _filtered(query: Select[Machine], wanted: MachineFilter) -> Select[Machine]:
+    if wanted.site is not None:
+        query = query.where(Machine.site == wanted.site)
+    if wanted.line is not None:
+        query = query.where(Machine.line == wanted.line)
+    if wanted.q is not None:
+        query = query.where(
+            or_(Machine.key.icontains(wanted.q, autoescape=True), Machine.name.icontains(wanted.q, autoescape=True))
+        )
+    return query
+
+
+def list_events(
+    session: Session, machine: Machine, kind: EventKind | None, limit: int, offset: int
+) -> tuple[list[EventOut], int]:
+    query = select(Event).where(Event.machine_id == machine.id)
+    if kind is not None:
+        query = query.where(Event.kind == kind)
+    total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
+    rows = session.scalars(query.order_by(Event.started_at.desc(), Event.id.desc()).limit(limit).offset(offset))
+    return [event_out(machine, event) for event in rows], total
+
+
+def event_out(machine: Machine, event: Event) -> EventOut:
+    columns = {name: getattr(event, name) for name in EventOut.model_fields if name != "machine"}
+    return EventOut(machine=machine.key, **columns)
+
+
+def add_event(session: Session, machine: Machine, event: EventIn) -> int | None:
+    """The new row's id, or None where the same event is already there."""
+    row = insert(Event).values(machine_id=machine.id, **event.model_dump())
+    return session.scalar(row.on_conflict_do_nothing().returning(Event.id))
+
+
+def same_event(session: Session, machine: Machine, event: EventIn) -> Event:
+    return session.scalars(
+        select(Event)
+        .where(
+            Event.machine_id == machine.id,
+            Event.kind == event.kind,
+            Event.started_at == event.started_at,
+            Event.code.is_not_distinct_from(event.code),
+            Event.component.is_not_distinct_from(event.component),
+        )
+        .with_for_update()
+    ).one()
+
+
+def modes_in_use(session: Session, asset_class: str | None) -> set[str]:
+    """Modes that stored failures of this class have, whatever the list says."""
+    query = select(Event.code).join(Machine).where(Event.kind == EventKind.FAILURE, Event.code.is_not(None))
+    if asset_class is not None:
+        query = query.where(Machine.asset_class == asset_class)
+    return {code for code in session.scalars(query.distinct()) if code is not None}
+
+
+def machine_ids(session: Session, keys: Collection[str]) -> dict[str, int]:
+    rows = session.execute(select(Machine.key, Machine.id).where(Machine.key.in_(keys)))
+    return {row.key: row.id for row in rows}
+
+
+def note_decommissioning(session: Session, ids: Collection[int]) -> None:
+    """A machine is out of use from its first decommission event on."""
+    first = (
+        select(Event.machine_id, func.min(Event.started_at).label("at"))
+        .where(Event.kind == EventKind.DECOMMISSION, Event.machine_id.in_(ids))
+        .group_by(Event.machine_id)
+        .subquery()
+    )
+    session.execute(
+        update(Machine)
+        .where(Machine.id == first.c.machine_id)
+        .values(decommissioned_at=func.least(Machine.decommissioned_at, first.c.at))
+        .execution_options(synchronize_session=False)
+    )
+
+
+def insert_events(session: Session, rows: Sequence[dict[str, object]]) -> int:
+    """How many were new; the others are already there."""
+    added = session.scalars(insert(Event).on_conflict_do_nothing().returning(Event.id), list(rows))
+    return len(added.all())
+
+
+def upsert_machines(session: Session, rows: Sequence[dict[str, object]], columns: Sequence[str]) -> int:
+    """How many were new. What a row leaves empty stays as it is."""
+    known = machine_ids(session, {str(row["key"]) for row in rows})
+    upsert = insert(Machine)
+    given = {name: func.coalesce(upsert.excluded[name], Machine.__table__.c[name]) for name in columns}
+    upsert = upsert.on_conflict_do_update(index_elements=["key"], set_={**given, "configured": True})
+    session.execute(upsert, [{**row, "configured": True} for row in rows])
+    return len({row["key"] for row in rows} - known.keys())
