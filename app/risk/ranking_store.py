@@ -1,0 +1,91 @@
+"""SQL for the fleet ranked by risk: one statement, whatever the size of the fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.orm import Session
+
+from app.risk.curve_sql import probability_at
+
+ORDERS = {"expected_loss": "expected_loss", "probability": "probability"}
+
+LIVE = "live.live IS TRUE"
+FRESH = "(p.as_of >= :stale_since AND p.not_enough_data IS NULL AND p.probabilities IS NOT NULL) IS TRUE"
+# app.risk.assess in SQL; a test holds the two together. Worked out only for those who filter by status.
+STATUS = """
+    AND CASE WHEN NOT {live} THEN 'no_data' WHEN NOT {fresh} THEN 'not_enough_data'
+        WHEN {probability} >= :alarm_probability THEN 'alarm'
+        WHEN {probability} >= :warn_probability THEN 'warning' ELSE 'normal' END = :status
+"""
+# `live` stops at the first reading that is new enough: one index entry of the newest partition for each machine.
+RANKED = """
+    WITH judged AS MATERIALIZED (
+        SELECT m.id AS machine_id, m.key, p.id AS prediction_id,
+            coalesce(m.failure_cost, :default_failure_cost) AS failure_cost,
+            {live} AND {fresh} AS usable, {probability} AS probability
+        FROM machines m
+        LEFT JOIN latest_predictions l ON l.machine_id = m.id
+        LEFT JOIN predictions p ON p.id = l.prediction_id
+        LEFT JOIN LATERAL (
+            SELECT true AS live FROM readings r
+            WHERE r.machine_id = m.id AND r.measured_at >= :silent_since LIMIT 1
+        ) live ON true
+        WHERE (m.decommissioned_at IS NULL OR m.decommissioned_at > :now)
+            AND (CAST(:site AS text) IS NULL OR m.site = :site)
+            AND (CAST(:line AS text) IS NULL OR m.line = :line)
+            AND (CAST(:q AS text) IS NULL OR position(lower(:q) IN lower(m.key || ' ' || coalesce(m.name, ''))) > 0)
+            {having_status}
+    ), chosen AS MATERIALIZED (
+        SELECT machine_id, key, prediction_id, probability, usable AND probability IS NOT NULL AS usable,
+            failure_cost, probability * failure_cost AS expected_loss
+        FROM judged
+        WHERE CAST(:min_probability AS double precision) IS NULL OR usable AND probability >= :min_probability
+    ), page AS (
+        SELECT row_number() OVER (ORDER BY usable DESC, {order} DESC NULLS LAST, key) AS place, chosen.*
+        FROM chosen ORDER BY place LIMIT :limit OFFSET :offset
+    )
+    SELECT totals.total, page.*, m.name, m.site, m.line, m.asset_class, m.failure_cost AS own_failure_cost,
+        m.decommissioned_at, p.as_of, p.horizons_hours, p.probabilities, p.not_enough_data, p.anomaly_score,
+        p.coverage,
+        p.remaining_life_low_hours, p.remaining_life_median_hours, p.remaining_life_high_hours,
+        p.reasons -> 0 ->> 'words' AS first_reason, newest.last_reading_at, before.probability AS probability_before
+    FROM (SELECT count(*) AS total FROM chosen) totals
+    LEFT JOIN page ON true
+    LEFT JOIN machines m ON m.id = page.machine_id
+    LEFT JOIN predictions p ON p.id = page.prediction_id
+    LEFT JOIN LATERAL (
+        SELECT r.measured_at AS last_reading_at FROM readings r
+        WHERE r.machine_id = page.machine_id ORDER BY r.measured_at DESC LIMIT 1
+    ) newest ON true
+    LEFT JOIN LATERAL (
+        SELECT {probability_before} AS probability FROM predictions b
+        WHERE b.machine_id = page.machine_id AND b.model_id = p.model_id
+            AND b.as_of <= p.as_of - interval '1 day' AND b.as_of > p.as_of - interval '2 days'
+        ORDER BY b.as_of DESC LIMIT 1
+    ) before ON true
+    ORDER BY page.place
+"""
+
+
+def ranked_fleet(session: Session, order: str, given: Mapping[str, Any]) -> tuple[int, Sequence[RowMapping]]:
+    """How many machines the filters let through, and the rows of the page asked for."""
+    asked = "CAST(:horizon_hours AS double precision)"
+    query = RANKED.format(
+        live=LIVE,
+        fresh=FRESH,
+        probability=probability_at(asked),
+        probability_before=probability_at(asked, "b"),
+        having_status=_having_status() if given["status"] else "",
+        order=ORDERS[order],
+    )
+    rows = session.execute(text(query), dict(given)).mappings().all()
+    return rows[0]["total"], [row for row in rows if row["machine_id"] is not None]
+
+
+def _having_status() -> str:
+    horizon = "CAST(:status_horizon_hours AS double precision)"
+    longest = "p.horizons_hours[cardinality(p.horizons_hours)]"
+    return STATUS.format(live=LIVE, fresh=FRESH, probability=probability_at(f"least({horizon}, {longest})"))

@@ -1,0 +1,153 @@
+"""SQL for predictions: storing a scoring run in bulk, and reading what is served for a machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from psycopg.types.json import Jsonb
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from app.announce import announce
+from app.errors import NotFound
+from app.fleet.tables import Machine
+from app.ingest.tables import Reading
+from app.risk.prediction import NewPrediction, storable
+from app.risk.tables import LatestPrediction, Model, Prediction
+
+COLUMNS = (
+    "machine_id",
+    "as_of",
+    "horizons_hours",
+    "probabilities",
+    "probabilities_low",
+    "probabilities_high",
+    "modes",
+    "remaining_life_low_hours",
+    "remaining_life_median_hours",
+    "remaining_life_high_hours",
+    "anomaly_score",
+    "coverage",
+    "reasons",
+    "not_enough_data",
+)
+JSON_COLUMNS = {"modes", "reasons"}
+
+
+def champion(session: Session) -> Model | None:
+    """The model whose predictions are served."""
+    return session.scalar(select(Model).where(Model.status == "champion"))
+
+
+def store_predictions(session: Session, model_id: int, rows: Iterable[NewPrediction]) -> int:
+    """Keep one scoring run; the same machine and as_of again replaces. The champion's become the served ones.
+
+    The share lock lets a promotion wait for the run instead of mixing two models' predictions.
+    """
+    status = session.scalar(select(Model.status).where(Model.id == model_id).with_for_update(read=True))
+    if status is None:
+        raise NotFound(f"There is no model {model_id}.")
+    stored = _copy(session, model_id, rows)
+    if status == "champion":
+        session.execute(text(SERVE.format(chosen="SELECT machine_id, id, as_of FROM stored_predictions")))
+    session.execute(text("DROP TABLE new_predictions, stored_predictions"))
+    announce(session, "risk")
+    return stored
+
+
+def serve_predictions_of(session: Session, model_id: int) -> None:
+    """Serve this model's newest predictions where they are at least as new as the ones served now."""
+    newest = (
+        "SELECT DISTINCT ON (machine_id) machine_id, id, as_of FROM predictions "
+        "WHERE model_id = :model_id ORDER BY machine_id, as_of DESC"
+    )
+    session.execute(text(SERVE.format(chosen=newest)), {"model_id": model_id})
+
+
+SERVE = """
+    INSERT INTO latest_predictions (machine_id, prediction_id)
+    SELECT chosen.machine_id, chosen.id
+    FROM ({chosen}) chosen
+    LEFT JOIN latest_predictions latest ON latest.machine_id = chosen.machine_id
+    LEFT JOIN predictions served ON served.id = latest.prediction_id
+    WHERE served.id IS NULL OR chosen.as_of >= served.as_of
+    ORDER BY chosen.machine_id
+    ON CONFLICT (machine_id) DO UPDATE SET prediction_id = excluded.prediction_id
+"""
+
+UPSERT = """
+    CREATE TEMPORARY TABLE stored_predictions ON COMMIT DROP AS
+    WITH upserted AS (
+        INSERT INTO predictions (model_id, {columns})
+        SELECT :model_id, {columns} FROM new_predictions ORDER BY machine_id, as_of
+        ON CONFLICT (machine_id, as_of, model_id) DO UPDATE SET scored_at = now(), {changes}
+        RETURNING machine_id, id, as_of
+    )
+    SELECT DISTINCT ON (machine_id) machine_id, id, as_of FROM upserted ORDER BY machine_id, as_of DESC
+"""
+
+
+def _copy(session: Session, model_id: int, rows: Iterable[NewPrediction]) -> int:
+    columns = ", ".join(COLUMNS)
+    changes = ", ".join(f"{column} = excluded.{column}" for column in COLUMNS[2:])
+    session.execute(
+        text(
+            f"CREATE TEMPORARY TABLE new_predictions ON COMMIT DROP AS SELECT {columns} FROM predictions LIMIT 0"  # noqa: S608 - our own names
+        )
+    )
+    cursor = session.connection().connection.cursor()
+    stored = 0
+    with cursor.copy(f"COPY new_predictions ({columns}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(_values(storable(row)))
+            stored += 1
+    insert = UPSERT.format(columns=columns, changes=changes)
+    session.connection().exec_driver_sql(insert.replace(":model_id", str(int(model_id))))
+    return stored
+
+
+def _values(row: NewPrediction) -> list[Any]:
+    return [Jsonb(getattr(row, column)) if column in JSON_COLUMNS else getattr(row, column) for column in COLUMNS]
+
+
+class Watched(NamedTuple):
+    """A machine with its served prediction, the model that made it, and its newest reading."""
+
+    machine: Machine
+    prediction: Prediction | None
+    model: Model | None
+    last_reading_at: datetime | None
+
+
+def watched(session: Session, key: str) -> Watched:
+    """Raises NotFound for a machine nobody has named."""
+    row = session.execute(_watched().where(Machine.key == key)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no machine {key[:100]}.")
+    return Watched(*row)
+
+
+def watched_fleet(session: Session) -> list[Watched]:
+    """Every machine still at work, by key."""
+    still = Machine.decommissioned_at.is_(None) | (Machine.decommissioned_at > func.now())
+    return [Watched(*row) for row in session.execute(_watched().where(still).order_by(Machine.key))]
+
+
+def _watched() -> Any:
+    newest_reading = (
+        select(Reading.measured_at)
+        .where(Reading.machine_id == Machine.id)
+        .order_by(Reading.measured_at.desc())
+        .limit(1)
+        .correlate(Machine)
+        .scalar_subquery()
+    )
+    return (
+        select(Machine, Prediction, Model, newest_reading)
+        .select_from(Machine)
+        .outerjoin(LatestPrediction, LatestPrediction.machine_id == Machine.id)
+        .outerjoin(Prediction, Prediction.id == LatestPrediction.prediction_id)
+        .outerjoin(Model, Model.id == Prediction.model_id)
+    )
