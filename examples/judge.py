@@ -1,0 +1,146 @@
+"""What a backtest was worth, next to the figures others published for the same public sets.
+
+Examples:
+  python examples/judge.py failures backtest.csv azure/events.csv --horizon 24 --threshold 0.3
+  python examples/judge.py remaining-life backtest.csv fd001/truth.csv --set FD001
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from set_files import stop
+from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+
+# Published for the sets: the Azure figures are for 24 h on a later stretch of the same machines (6 failures).
+PUBLISHED_FAILURES = {
+    "random forest (published)": {"ROC AUC": 0.986, "AP": 0.414, "F1": 0.541, "Brier": 0.0124},
+    "logistic regression (published)": {"ROC AUC": 0.983, "AP": 0.471, "Brier": 0.064},
+    "extra trees (published)": {"ROC AUC": 0.978, "AP": 0.342},
+}
+PUBLISHED_RMSE = {
+    "FD001": {"support vectors": 20.96, "CNN": 18.45, "deep LSTM": 16.14, "bi-level LSTM": 11.80, "MS-DCNN": 11.44,
+              "FFVE": 12.31, "MTSTAN": 10.97},
+    "FD002": {"support vectors": 42.00, "CNN": 30.29, "deep LSTM": 24.49, "bi-level LSTM": 23.14, "MS-DCNN": 19.35,
+              "FFVE": 12.55, "MTSTAN": 16.81},
+}  # fmt: skip
+HOURS_A_YEAR = 8766
+# Lives beyond this many cycles count as this many: an engine shows nothing before, and the literature does so.
+LONGEST_LIFE = 125
+
+
+def read(path: Path, columns: list[str]) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        stop(f"{path} cannot be read: {error}.")
+    if missing := [column for column in columns if column not in table]:
+        stop(f"{path} has no column {', '.join(missing)}.")
+    return table
+
+
+def label(rows: pd.DataFrame, failures: pd.DataFrame, horizon_hours: float, until: pd.Timestamp) -> pd.DataFrame:
+    """The rows with `fails` (a failure in [as_of, as_of + horizon)); rows not observed to the end are left out."""
+    horizon = pd.Timedelta(hours=horizon_hours)
+    left = rows.sort_values("as_of")
+    right = failures[["machine", "failed_at"]].sort_values("failed_at")
+    joined = pd.merge_asof(left, right, left_on="as_of", right_on="failed_at", by="machine", direction="forward")
+    joined["fails"] = joined["failed_at"] < joined["as_of"] + horizon
+    return joined[joined["fails"] | (joined["as_of"] + horizon <= until)]
+
+
+def episodes(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row per unbroken alarm of a machine: was any of its times before a failure?"""
+    rows = rows.sort_values(["machine", "as_of"])
+    begins = rows["alarm"] & ~rows.groupby("machine")["alarm"].shift(fill_value=False)
+    rows = rows.assign(episode=begins.cumsum())[rows["alarm"]]
+    return rows.groupby("episode").agg(right=("fails", "any"))
+
+
+def failure_figures(rows: pd.DataFrame, threshold: float) -> dict[str, float]:
+    rows = rows.assign(alarm=rows["probability"] >= threshold)
+    due = rows[rows["fails"]].groupby(["machine", "failed_at"])["alarm"].any()
+    machine_years = rows.groupby("machine")["as_of"].agg(lambda at: (at.max() - at.min()).total_seconds()).sum()
+    machine_years /= HOURS_A_YEAR * 3600
+    false_alarms = int((~episodes(rows)["right"]).sum())
+    return {
+        "ROC AUC": roc_auc_score(rows["fails"], rows["probability"]),
+        "AP": average_precision_score(rows["fails"], rows["probability"]),
+        "F1": f1_score(rows["fails"], rows["alarm"], zero_division=0),
+        "Brier": float(((rows["probability"] - rows["fails"]) ** 2).mean()),
+        "failures": len(due),
+        "failures caught": int(due.sum()),
+        "false alarms": false_alarms,
+        "false alarms a machine-year": false_alarms / machine_years if machine_years else np.nan,
+    }
+
+
+def judge_failures(given: argparse.Namespace) -> None:
+    rows = read(given.predictions, ["machine", "as_of", "horizon_hours", "probability"])
+    rows = rows[np.isclose(rows["horizon_hours"], given.horizon)].dropna(subset=["probability"])
+    if rows.empty:
+        stop(f"{given.predictions} has no prediction for {given.horizon:g} hours.")
+    rows["as_of"] = pd.to_datetime(rows["as_of"], utc=True)
+    events = read(given.truth, ["machine", "kind", "started_at"])
+    failures = events[events["kind"] == "failure"].assign(
+        failed_at=lambda table: pd.to_datetime(table["started_at"], utc=True)
+    )
+    until = given.observed_until or rows["as_of"].max()
+    labelled = label(rows, failures, given.horizon, until)
+    if labelled["fails"].nunique() < 2:
+        stop("these rows hold no failure, or nothing else, so nothing can be compared.")
+    figures = failure_figures(labelled, given.threshold)
+    table = pd.DataFrame({f"Wearwatch, alarm at {given.threshold:g}": figures} | PUBLISHED_FAILURES).T
+    print(f"{len(labelled):,} rows, {labelled['fails'].mean():.2%} of them within {given.horizon:g} h of a failure")
+    print(table.to_string(float_format="{:.3f}".format, na_rep=""))
+
+
+def life_figures(rows: pd.DataFrame) -> dict[str, float]:
+    """RMSE with both lives clipped; NASA's score: exp(-d/13) - 1 when too early, exp(d/10) - 1 when too late."""
+    predicted = rows["predicted"].fillna(LONGEST_LIFE).clip(0, LONGEST_LIFE)
+    late = predicted - rows["remaining_life_hours"].clip(0, LONGEST_LIFE)
+    return {
+        "RMSE": float(np.sqrt((late**2).mean())),
+        "NASA score": float(np.where(late < 0, np.expm1(-late / 13), np.expm1(late / 10)).sum()),
+        "mean error": float(late.mean()),
+        "engines": len(rows),
+    }
+
+
+def judge_life(given: argparse.Namespace) -> None:
+    predictions = read(given.predictions, ["machine", "as_of", "remaining_life_hours"])
+    last = predictions.sort_values("as_of").groupby("machine")["remaining_life_hours"].last().rename("predicted")
+    truth = read(given.truth, ["machine", "remaining_life_hours"])
+    rows = truth.join(last, on="machine", how="inner")
+    if rows.empty:
+        stop(f"no machine of {given.truth} is in {given.predictions}.")
+    print(f"{len(rows)} of {len(truth)} engines have a prediction; lives are clipped at {LONGEST_LIFE} cycles")
+    published = {f"{name} (published)": {"RMSE": rmse} for name, rmse in PUBLISHED_RMSE.get(given.set, {}).items()}
+    table = pd.DataFrame({"Wearwatch": life_figures(rows)} | published).T
+    print(table.to_string(float_format="{:.2f}".format, na_rep=""))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    kinds = parser.add_subparsers(required=True)
+    failures = kinds.add_parser("failures", help="probabilities against failures that happened")
+    failures.add_argument("--horizon", type=float, default=24, help="hours; one of those backtested")
+    failures.add_argument("--threshold", type=float, default=0.5, help="probability from which a row is an alarm")
+    failures.add_argument("--observed-until", type=lambda text: pd.Timestamp(text, tz="UTC"))
+    failures.set_defaults(judge=judge_failures)
+    life = kinds.add_parser("remaining-life", help="remaining life against the truth")
+    life.add_argument("--set", default="FD001", help="whose published figures to print")
+    life.set_defaults(judge=judge_life)
+    for kind in (failures, life):
+        kind.add_argument("predictions", type=Path, help="CSV written by `wearwatch backtest`")
+    failures.add_argument("truth", type=Path, metavar="events", help="events.csv")
+    life.add_argument("truth", type=Path, help="truth.csv")
+    given = parser.parse_args()
+    given.judge(given)
+
+
+if __name__ == "__main__":
+    main()
