@@ -17,7 +17,7 @@ PROBABILITY_AT = """(
             FROM (SELECT {hours} AS hours) asked
         ) place
     ) ends
-    WHERE hours <= finish
+    WHERE hours <= finish AND {p}.probabilities IS NOT NULL
 )"""
 
 
