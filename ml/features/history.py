@@ -1,4 +1,4 @@
-"""What a model may look at: roll-ups and events of some machines, as arrays. ml.dataset fills it from the database."""
+"""What a model may look at: roll-ups and events of some machines, as arrays; ml.dataset fills it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class History:
     machines: one row a machine, RangeIndex, columns `key, asset_class, rated_power_kw, rated_current_a,
         installed_at, decommissioned_at` (times are datetime64[us, UTC] or NaT).
     machine: [rows] position in `machines`.
-    bucket: [rows] number of the bucket, floor(epoch seconds / bucket_seconds); it ends at (bucket + 1) * bucket_seconds.
+    bucket: [rows] number of the bucket, floor(epoch seconds / bucket_seconds); it ends where the next one starts.
     n, mean, std, min, max, last: [rows, channels]; NaN (n: 0) where a channel was not seen in that bucket.
     events: columns `machine` (position), `kind, code, component` (str or None), `started_at, ended_at`
         (datetime64[us, UTC], ended_at may be NaT), sorted by (machine, started_at).

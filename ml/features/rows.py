@@ -1,0 +1,48 @@
+"""Where a window of buckets lies among sparse rows: sorted by (machine, bucket), gaps allowed."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ml.features.history import Ints
+
+
+class Rows:
+    """Row positions by machine and bucket. Rows are sorted by (machine, bucket) and unique."""
+
+    def __init__(self, machine: Ints, bucket: Ints) -> None:
+        self.machine, self.bucket = machine, bucket
+        self._base = int(bucket.min()) if len(bucket) else 0
+        self._span = int(bucket.max()) - self._base + 2 if len(bucket) else 1
+        self._key = machine * self._span + (bucket - self._base)
+
+    def __len__(self) -> int:
+        return len(self.machine)
+
+    def locate(self, machine: Ints, bucket: Ints) -> Ints:
+        """The first row of that machine at or after that bucket; the end of its rows where there is none."""
+        offset = (bucket - self._base).clip(0, self._span - 1)
+        found: Ints = np.searchsorted(self._key, machine * self._span + offset)
+        return found
+
+    def starts(self, machines: int) -> Ints:
+        """[machines + 1] where each machine's rows begin."""
+        numbers: Ints = np.arange(machines + 1)
+        edges: Ints = np.searchsorted(self.machine, numbers)
+        return edges
+
+
+def concatenated(starts: Ints, stops: Ints) -> Ints:
+    """The positions of many ranges [start, stop), one after the other."""
+    lengths = stops - starts
+    before = np.cumsum(lengths) - lengths
+    return np.arange(int(lengths.sum())) + np.repeat(starts - before, lengths)
+
+
+def first_of_run(*columns: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
+    """[rows] true where a row differs from the one before it in any column."""
+    first = np.ones(len(columns[0]), dtype=bool)
+    if len(first):
+        first[1:] = np.logical_or.reduce([column[1:] != column[:-1] for column in columns])
+    return first
