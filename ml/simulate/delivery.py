@@ -15,6 +15,7 @@ TIMEOUT_SECONDS = 30.0
 SHORTEST_WAIT, LONGEST_WAIT = 1.0, 60.0
 AGAIN_LATER = frozenset({408, 425, 429, 500, 502, 503, 504, 507})
 KEY_REFUSED = frozenset({401, 403})
+EVENT_FIELDS = ("kind", "code", "component", "started_at", "ended_at", "note")
 Row = dict[str, Any]
 
 
@@ -59,16 +60,19 @@ class Gateway:
         return 0.0
 
     def send_events(self, events: list[Row], now: str) -> float:
-        """The same for events that have begun by `now`; an event names its `machine` beside the body."""
-        for event in [event for event in events if event["started_at"] <= now]:
+        """The same for events: told once begun, and again with their end once ended. Times are ISO 8601."""
+        for event in [event for event in events if _to_tell(event, now)]:
+            ended = event["ended_at"] is None or event["ended_at"] <= now
             if self.operator_key:
-                body = {name: value for name, value in event.items() if name != "machine"}
+                body = {name: event[name] for name in EVENT_FIELDS} | ({} if ended else {"ended_at": None})
                 path = f"/api/v1/machines/{quote(event['machine'], safe='')}/events"
                 answer = self._post(path, body, self.operator_key)
                 if wait := self._must_wait(answer):
                     return wait
                 self._note(answer, f"{event['kind']} of {event['machine']}")
-            events.remove(event)
+            event["told"] = True
+            if ended:
+                events.remove(event)
         return 0.0
 
     def _post(self, path: str, body: object, key: str) -> Answer:
@@ -103,6 +107,12 @@ class Gateway:
                 self.last_refusal = f"{rejected} of {what} were rejected"
         else:
             self.last_refusal = f"{what} were refused with {answer.status}: {answer.body[:300]!r}"
+
+
+def _to_tell(event: Row, now: str) -> bool:
+    if event.get("told"):
+        return bool(event["ended_at"] <= now)
+    return bool(event["started_at"] <= now)
 
 
 def _seconds(headers: HTTPMessage) -> float | None:

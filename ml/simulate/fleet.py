@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,7 +26,7 @@ SILENT_SINCE, STUCK_SINCE, SHOWN_UNTIL = 30 * HOUR, 60 * HOUR, 10 * DAY
 
 @dataclass(frozen=True)
 class SimulatedFleet:
-    """The three tables, and what goes on: the state, and what is under way but not yet on record (`pending`).
+    """The three tables, and what goes on: the state, and what has yet to begin or end (`pending`).
 
     `damage` [steps, machines, components] and `steps` (epoch seconds) are the hidden truth, for tests only.
     """
@@ -61,12 +61,20 @@ def simulate_fleet(
         happened += shown[-1].happened
         damage[number] = state.wear.damage
         progress((number + 1) / len(stops))
-    recorded = [happening for happening in happened if happening.started_at < end]
-    events = as_table(recorded, list(state.roster.table["key"]))
-    pending = [happening for happening in happened if happening.started_at >= end]
+    events = as_table(recorded(happened, end), list(state.roster.table["key"]))
+    pending = [happening for happening in happened if max(happening.started_at, happening.ended_at or 0) >= end]
     return SimulatedFleet(
         state.roster.table, as_readings(shown, state.roster), events, state, pending, stops, damage
     )
+
+
+def recorded(happened: list[Happening], now: int) -> list[Happening]:
+    """What a maintenance system knows by `now`: begun, and the end only if it has come."""
+    return [
+        replace(happening, ended_at=None) if (happening.ended_at or 0) >= now else happening
+        for happening in happened
+        if happening.started_at < now
+    ]
 
 
 def live(state: FleetState, until: int) -> Step:

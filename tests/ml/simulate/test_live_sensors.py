@@ -186,9 +186,23 @@ def test_what_happens_is_reported_once_begun_with_an_operators_key(service, save
     path, body = service.events[0]
     assert (path, body["kind"], body["code"]) == ("/api/v1/machines/press-01/events", "failure", "VIB")
     assert set(body) == {"kind", "code", "component", "started_at", "ended_at", "note"}
-    assert [event["kind"] for event in LiveFleet.load(saved).events] == ["service"]
-    run(service, saved, [END + 5 * HOUR], operator_key="ww_operator")
-    assert "corrective" in {body["code"] for _, body in service.events}
+    assert body["ended_at"] is None
+    waiting = LiveFleet.load(saved).events
+    assert {("failure", "VIB"), ("service", "corrective")} <= {(e["kind"], e["code"]) for e in waiting}
+    run(service, saved, [END + 10 * HOUR], operator_key="ww_operator")
+    told = [
+        body for _, body in service.events if body["code"] == "VIB" and body["started_at"] == iso(begun.started_at)
+    ]
+    assert [body["ended_at"] for body in told] == [None, iso(END + 9 * HOUR)]
+    repair = [body for _, body in service.events if body["started_at"] == iso(later.started_at)]
+    assert [body["ended_at"] for body in repair] == [iso(END + 9 * HOUR)]
+    assert iso(begun.started_at) not in {event["started_at"] for event in LiveFleet.load(saved).events}
+
+
+def test_events_stay_untold_without_an_operators_key(service, saved):
+    run(service, saved, [END + 48 * HOUR])
+    assert service.rows
+    assert service.events == []
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"state": "{}", "readings": [], "events": []}', "\x00"])

@@ -137,6 +137,17 @@ def test_the_demo_has_a_silent_machine_a_stuck_sensor_and_failures_ahead(fleet):
     assert len({h.machine for h in happened if h.code != "BRD"}) >= 3
 
 
+def test_history_knows_nothing_that_lies_ahead_and_hands_it_to_the_live_sensors():
+    for seed in range(30):
+        fleet = simulate_fleet(30, 6, UNTIL, seed=seed)
+        assert (fleet.events["started_at"] < UNTIL).all()
+        assert not (fleet.events["ended_at"] >= UNTIL).any()
+        if fleet.pending:
+            assert all(max(h.started_at, h.ended_at or 0) >= UNTIL.timestamp() for h in fleet.pending)
+            return
+    raise AssertionError("no seed had a machine standing at the end")
+
+
 def test_a_saved_fleet_goes_on_exactly_as_if_never_stopped():
     one = simulate_fleet(9, 12, UNTIL, seed=3).state
     other = FleetState.from_json(one.to_json())
