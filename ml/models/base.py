@@ -71,10 +71,6 @@ class HazardModel(Protocol):
         """[n, K, M] probability of failing by each mode in each interval, given survival up to it."""
         ...
 
-    def draws(self, features: Features) -> Floats:
-        """[D, n, K, M] what parts learnt from other samples of the machines say; D is 1 without parts."""
-        ...
-
     def parts(self) -> dict[str, bytes]:
         """Everything learnt, in formats that cannot run code (JSON, npz without objects, skops, .keras)."""
         ...

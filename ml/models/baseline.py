@@ -62,9 +62,6 @@ class Weibull:
         total = _hazard(self._years(features), self._shape, self._scale_years)
         return np.asarray(total[:, :, None] * self._shares)
 
-    def draws(self, features: Features) -> Floats:
-        return self.hazards(features)[None]
-
     def parts(self) -> dict[str, bytes]:
         if not len(self._horizons):
             raise NotFitted("The Weibull model was not fitted.")
@@ -107,9 +104,6 @@ class Logistic:
         scaled = self._scaling.apply(matrix(features, self._names)).astype(np.float64)
         scores = scaled @ self._weights[:, 1:].T + self._weights[:, 0]
         return np.asarray(1 / (1 + np.exp(-scores.clip(-50, 50))))[:, :, None] * self._shares
-
-    def draws(self, features: Features) -> Floats:
-        return self.hazards(features)[None]
 
     def parts(self) -> dict[str, bytes]:
         if self._weights is None:

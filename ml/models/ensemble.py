@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import ClassVar, Self
 
-import numpy as np
-
 from ml.features.history import Features
 from ml.models.base import Floats, HazardModel, NotFitted, Outcomes, Progress, silent
 from ml.models.lstm import Lstm
@@ -29,12 +27,6 @@ class Ensemble:
 
     def hazards(self, features: Features) -> Floats:
         return mix([member.hazards(features) for member in self.members])
-
-    def draws(self, features: Features) -> Floats:
-        """[D, n, K, M] one part of every member at a time; members with fewer parts take turns."""
-        drawn = [member.draws(features) for member in self.members]
-        count = max(len(each) for each in drawn)
-        return np.stack([mix([each[place % len(each)] for each in drawn]) for place in range(count)])
 
     def parts(self) -> dict[str, bytes]:
         kinds = [member.kind for member in self.members]

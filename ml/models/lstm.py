@@ -80,14 +80,10 @@ class Lstm:
         return scaled.reshape(n, steps, scaled.shape[1]), self._static.apply(matrix(features, self._names))
 
     def hazards(self, features: Features) -> Floats:
-        return mix(list(self.draws(features)))
-
-    def draws(self, features: Features) -> Floats:
-        """[members, n, K, M]"""
         if not self._networks:
             raise NotFitted("The network was not fitted.")
         inputs = self._inputs(features)
-        return np.stack([_network().probabilities(each, inputs)[:, :, 1:] for each in self._networks])
+        return mix([_network().probabilities(each, inputs)[:, :, 1:] for each in self._networks])
 
     def parts(self) -> dict[str, bytes]:
         if not self._networks:

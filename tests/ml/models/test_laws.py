@@ -18,7 +18,7 @@ from ml.models.registry import KINDS
 
 
 def small_forest():
-    return RandomForest(trees_in_all=96, bags=4)
+    return RandomForest(trees_in_all=96)
 
 
 def small_lstm(epochs=3):
@@ -107,13 +107,6 @@ def test_saved_and_loaded_it_says_the_same(kind, fitted, hazards, small_fleet):
     assert all(isinstance(content, bytes) for content in parts.values())
     loaded = KINDS[kind].from_parts(parts)
     assert np.allclose(loaded.hazards(small_fleet[0]), hazards, atol=1e-6)
-    assert np.allclose(loaded.draws(small_fleet[0]), fitted.draws(small_fleet[0]), atol=1e-6)
-
-
-def test_draws_have_the_shape_of_hazards(fitted, hazards, small_fleet):
-    draws = fitted.draws(small_fleet[0])
-    assert draws.shape[1:] == hazards.shape
-    assert ((draws >= 0) & (draws <= 1)).all()
 
 
 def test_unfitted_it_raises(kind, small_fleet):

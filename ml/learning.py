@@ -1,0 +1,219 @@
+"""The training story, free of the database: baselines and models, calibrated on machines they had not seen, judged
+on later time, then fitted once more on everything with the same settings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from app.errors import BadInput
+from ml.calibration import learn_calibration
+from ml.evaluation import evaluate, thresholds
+from ml.features.history import Features
+from ml.fitted import FittedModel
+from ml.models.base import Floats, HazardModel, Outcomes, Progress, cumulative_risk, silent
+from ml.models.ensemble import Ensemble
+from ml.models.odds import mix
+from ml.models.registry import BASELINES, DEFAULT_KINDS, KINDS
+from ml.uncertainty import BAND_IS, Spread
+
+# Three folds cost two fits' time in all and leave two thirds of the machines to learn from.
+FOLDS = 3
+# With fewer distinct failures any pattern may be chance.
+FEWEST_FAILURES = 3
+MEMBERS = ("random_forest", "lstm")
+REFIT = (
+    "The figures are of a model that saw only the learning time. The model that is kept has the same settings and"
+    " calibration and was fitted once more on everything, the judged time included."
+)
+
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Learnt:
+    fitted: FittedModel
+    card: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """One kind before calibration: what it said of machines left out, of the judged time, and its last fit.
+
+    by_fold: [folds, judged rows, K, M] what the models that each left out a fold said of the judged time.
+    """
+
+    left_out: Floats
+    by_fold: Floats
+    judged: Floats
+    model: HazardModel
+    seconds: float
+
+
+def learn(
+    features: Features,
+    outcomes: Outcomes,
+    learning: Rows,
+    judging: Rows,
+    *,
+    kinds: Sequence[str] = DEFAULT_KINDS,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> list[Learnt]:
+    """One Learnt per kind asked for. `learning` rows fit and calibrate, `judging` rows only judge.
+
+    Raises BadInput when there are too few failures to learn from.
+    """
+    known, later = outcomes.take(learning), outcomes.take(judging)
+    _refuse_too_few(known)
+    tried = _try_all(features, outcomes, learning, judging, kinds, seed, progress)
+    calibrated = {kind: learn_calibration(each.left_out, known) for kind, each in tried.items()}
+    risks = {kind: cumulative_risk(calibrated[kind].apply(each.judged)) for kind, each in tried.items()}
+    limits = {
+        kind: thresholds(cumulative_risk(calibrated[kind].apply(each.left_out)), known)
+        for kind, each in tried.items()
+    }
+    facts = _facts(features, outcomes, learning, judging, seed)
+    learnt = []
+    for kind in kinds:
+        others = [name for name in BASELINES if name != kind]
+        card = evaluate(
+            {"model": risks[kind]} | {name: risks[name] for name in others},
+            {"model": limits[kind]} | {name: limits[name] for name in others},
+            features.moments.take(judging),
+            later,
+            seed=seed,
+        )
+        card |= facts | {"kind": kind, "fit_seconds": round(tried[kind].seconds, 1)}
+        card["calibration"] = calibrated[kind].to_json()
+        spread = Spread.learn(
+            np.stack([cumulative_risk(calibrated[kind].apply(each)) for each in tried[kind].by_fold])
+        )
+        learnt.append(Learnt(FittedModel(tried[kind].model, calibrated[kind], spread), card))
+    return learnt
+
+
+def _refuse_too_few(outcomes: Outcomes) -> None:
+    failures = distinct_failures(outcomes)
+    if failures < FEWEST_FAILURES:
+        raise BadInput(
+            f"There are {failures} failures to learn from; at least {FEWEST_FAILURES} are needed. Record failures"
+            " with `wearwatch import events`, or wait: the anomaly score needs none."
+        )
+
+
+def distinct_failures(outcomes: Outcomes) -> int:
+    return len(np.unique(outcomes.failure[outcomes.failure >= 0]))
+
+
+def _try_all(
+    features: Features,
+    outcomes: Outcomes,
+    learning: Rows,
+    judging: Rows,
+    kinds: Sequence[str],
+    seed: int,
+    progress: Progress,
+) -> dict[str, _Tried]:
+    """Every base kind fitted FOLDS + 2 times; the ensemble is put together from its members without another fit."""
+    members = MEMBERS if Ensemble.kind in kinds else ()
+    base = list(dict.fromkeys([*BASELINES, *(kind for kind in kinds if kind != Ensemble.kind), *members]))
+    fold = machine_folds(features.moments.machine[learning], outcomes.failure[learning], seed)
+    heavy = [kind for kind in base if kind not in BASELINES]
+    tried: dict[str, _Tried] = {}
+    for kind in base:
+        start, share = (heavy.index(kind), 1.0) if kind in heavy else (0, 0.0)
+        told = _part_of(progress, start / max(len(heavy), 1), share / max(len(heavy), 1))
+        tried[kind] = _try(kind, features, outcomes, learning, judging, fold, seed, told)
+    if Ensemble.kind in kinds:
+        tried[Ensemble.kind] = _together([tried[kind] for kind in members])
+    return tried
+
+
+def _try(
+    kind: str,
+    features: Features,
+    outcomes: Outcomes,
+    learning: Rows,
+    judging: Rows,
+    fold: Rows,
+    seed: int,
+    progress: Progress,
+) -> _Tried:
+    started, fits = time.monotonic(), int(fold.max()) + 3
+
+    def fitted(rows: Rows, place: int) -> HazardModel:
+        told = _part_of(progress, place / fits, 1 / fits)
+        return KINDS[kind]().fit(features.take(rows), outcomes.take(rows), seed=seed, progress=told)
+
+    later, by_fold = features.take(judging), []
+    left_out = np.zeros((len(learning), len(outcomes.horizons_hours), len(outcomes.modes)))
+    for number in range(fits - 2):
+        out = fold == number
+        model = fitted(learning[~out], number)
+        left_out[out] = model.hazards(features.take(learning[out]))
+        by_fold.append(model.hazards(later))
+    judged = fitted(learning, fits - 2).hazards(later)
+    everything = np.union1d(learning, judging)
+    return _Tried(left_out, np.stack(by_fold), judged, fitted(everything, fits - 1), time.monotonic() - started)
+
+
+def _together(members: Sequence[_Tried]) -> _Tried:
+    return _Tried(
+        mix([each.left_out for each in members]),
+        np.stack([mix(list(each)) for each in zip(*(member.by_fold for member in members), strict=True)]),
+        mix([each.judged for each in members]),
+        Ensemble(*(each.model for each in members)),
+        sum(each.seconds for each in members),
+    )
+
+
+def machine_folds(machine: Rows, failure: Rows, seed: int) -> Rows:
+    """[n] fold of each row: whole machines, those with most failures dealt out first. One machine: by halves."""
+    machines = np.unique(machine)
+    if len(machines) < 2:
+        return (np.arange(len(machine)) >= len(machine) / 2).astype(np.int64)
+    failures = [len(np.unique(failure[(machine == each) & (failure >= 0)])) for each in machines]
+    random = np.random.default_rng(seed).random(len(machines))
+    order = np.lexsort((random, -np.array(failures)))
+    place = np.empty(len(machines), np.int64)
+    place[order] = np.arange(len(machines)) % min(FOLDS, len(machines))
+    return np.asarray(place[np.searchsorted(machines, machine)])
+
+
+def _part_of(progress: Progress, start: float, share: float) -> Progress:
+    return lambda done, doing: progress(start + share * done, doing)
+
+
+def _facts(features: Features, outcomes: Outcomes, learning: Rows, judging: Rows, seed: int) -> dict[str, Any]:
+    known, later = outcomes.take(learning), outcomes.take(judging)
+    return {
+        "seed": seed,
+        "features": len(features.names),
+        "modes": list(outcomes.modes),
+        "learnt_from": _window(features, learning) | {"failures": distinct_failures(known)},
+        "judged_on": _window(features, judging) | {"failures": distinct_failures(later)},
+        "refit": REFIT,
+        "band": BAND_IS,
+    }
+
+
+def _window(features: Features, rows: Rows) -> dict[str, Any]:
+    times = features.moments.as_of[rows]
+    ends = (
+        [datetime.fromtimestamp(int(each), UTC).isoformat() for each in (times.min(), times.max())]
+        if len(rows)
+        else []
+    )
+    return {
+        "rows": len(rows),
+        "machines": len(np.unique(features.moments.machine[rows])),
+        "from": ends[0] if ends else None,
+        "until": ends[1] if ends else None,
+    }
