@@ -12,6 +12,8 @@ from app.fleet import routes as fleet
 from app.fleet.failure_modes import load_failure_modes
 from app.jobs import routes as jobs
 from app.logs import RequestLog, configure_logs
+from app.planning import routes as planning
+from app.risk import routes as risk
 from app.security import routes as security
 from app.security.body_limit import BodyLimit
 from app.security.headers import SecurityHeaders
@@ -19,7 +21,7 @@ from app.security.policy import public
 from app.security.recent import RecentPrincipals
 from app.settings import Settings, get_settings
 
-ROOMS = (fleet, security, jobs, health)
+ROOMS = (fleet, risk, planning, security, jobs, health)
 
 
 def create_app(settings: Settings, bind: Bind) -> FastAPI:

@@ -21,14 +21,17 @@ class Plan(Base):
 
 
 class PlanItem(Base):
-    """One machine's proposed service, or why it has none (`service_by` is null)."""
+    """One machine's proposed service, or why it has none (`service_by` is null).
+
+    `cost_now` is expected where the proposal is followed, `cost_if_waiting` where it is not; see optimiser.
+    """
 
     __tablename__ = "plan_items"
     __table_args__ = (Index("ix_plan_items_plan_id_service_by", "plan_id", "service_by"),)
 
     plan_id: Mapped[int] = mapped_column(ForeignKey("plans.id", ondelete="CASCADE"), primary_key=True)
     machine_id: Mapped[int] = mapped_column(ForeignKey("machines.id"), primary_key=True)
-    prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id"))
+    prediction_id: Mapped[int | None] = mapped_column(ForeignKey("predictions.id"))
     service_by: Mapped[datetime | None]
     probability_by_then: Mapped[float | None]
     cost_now: Mapped[float | None]

@@ -288,7 +288,7 @@ def upgrade() -> None:
         "plan_items",
         sa.Column("plan_id", sa.Integer(), nullable=False),
         sa.Column("machine_id", sa.Integer(), nullable=False),
-        sa.Column("prediction_id", sa.Integer(), nullable=False),
+        sa.Column("prediction_id", sa.Integer(), nullable=True),
         sa.Column("service_by", sa.DateTime(timezone=True), nullable=True),
         sa.Column("probability_by_then", sa.Double(), nullable=True),
         sa.Column("cost_now", sa.Double(), nullable=True),

@@ -1,0 +1,120 @@
+"""SQL for plans: what the fleet went through, keeping a plan, reading the newest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Select, delete, func, insert, select, text
+from sqlalchemy.orm import Session
+
+from app.fleet.tables import Machine
+from app.planning.renewed_life import Lived
+from app.planning.tables import Plan, PlanItem
+
+# How far back rates are counted: a full year, so that seasons weigh alike.
+LOOK_BACK = timedelta(days=365)
+# Plans are made with every scoring; the newest of them are kept to see what was proposed lately.
+PLANS_KEPT = 50
+
+# A service at the time of a failure of the same machine is the repair of that failure, not a planned one.
+LIVED = text("""
+    WITH counted AS (
+        SELECT e.started_at, e.kind, e.kind = 'service' AND EXISTS (
+            SELECT FROM events f WHERE f.machine_id = e.machine_id AND f.kind = 'failure'
+                AND f.started_at = e.started_at
+        ) AS repair
+        FROM events e
+        WHERE e.kind IN ('failure', 'service') AND e.started_at >= :since AND e.started_at < :until
+    )
+    SELECT count(*) FILTER (WHERE kind = 'failure') AS failures,
+        count(*) FILTER (WHERE kind = 'service' AND NOT repair) AS services,
+        (
+            SELECT coalesce(sum(extract(epoch FROM :until - greatest(m.installed_at, begin.at)) / 3600), 0)
+            FROM machines m, (SELECT min(started_at) AS at FROM counted) begin
+            WHERE m.decommissioned_at IS NULL AND greatest(m.installed_at, begin.at) < :until
+        )::double precision AS machine_hours
+    FROM counted
+""")
+
+
+class Proposed(NamedTuple):
+    """A line of the plan with its machine."""
+
+    item: PlanItem
+    machine: Machine
+
+
+def lived(session: Session, until: datetime) -> Lived:
+    """Since the first event within LOOK_BACK: before it, nobody may have kept records."""
+    row = session.execute(LIVED, {"since": until - LOOK_BACK, "until": until}).one()
+    return Lived(row.failures, row.services, row.machine_hours)
+
+
+def keep_plan(session: Session, as_of: datetime, items: Sequence[dict[str, Any]]) -> int:
+    """The new plan's id; older plans beyond PLANS_KEPT go."""
+    plan = Plan(as_of=as_of)
+    session.add(plan)
+    session.flush()
+    if items:
+        session.execute(insert(PlanItem), [{"plan_id": plan.id, **item} for item in items])
+    kept = select(Plan.id).order_by(Plan.id.desc()).limit(PLANS_KEPT)
+    session.execute(delete(Plan).where(Plan.id.not_in(kept)))
+    return plan.id
+
+
+def newest_plan(session: Session) -> Plan | None:
+    return session.scalar(select(Plan).order_by(Plan.id.desc()).limit(1))
+
+
+def services(
+    session: Session, plan: Plan, site: str | None, line: str | None, limit: int, offset: int
+) -> list[Proposed]:
+    """Proposed services, the most urgent first; at one date the one where waiting costs most."""
+    urgency = (PlanItem.service_by, (PlanItem.cost_if_waiting - PlanItem.cost_now).desc().nulls_last(), Machine.key)
+    query = _lines(plan, site, line).where(PlanItem.service_by.is_not(None)).order_by(*urgency)
+    return [Proposed(item, machine) for item, machine in session.execute(query.limit(limit).offset(offset))]
+
+
+def left_out(
+    session: Session, plan: Plan, site: str | None, line: str | None, limit: int, offset: int
+) -> list[Proposed]:
+    """Machines without a service, the riskiest first and those without a risk before them: they need a look."""
+    order = (PlanItem.probability_by_then.desc().nulls_first(), Machine.key)
+    query = _lines(plan, site, line).where(PlanItem.service_by.is_(None)).order_by(*order)
+    return [Proposed(item, machine) for item, machine in session.execute(query.limit(limit).offset(offset))]
+
+
+class Totals(NamedTuple):
+    services: int
+    left_out: int
+    cost_now: float
+    cost_if_waiting: float
+
+
+def totals(session: Session, plan: Plan, site: str | None, line: str | None) -> Totals:
+    planned = PlanItem.service_by.is_not(None)
+    query = select(
+        func.count().filter(planned),
+        func.count().filter(~planned),
+        func.sum(PlanItem.cost_now).filter(planned),
+        func.sum(PlanItem.cost_if_waiting).filter(planned),
+    )
+    joined = query.select_from(PlanItem).join(Machine, Machine.id == PlanItem.machine_id)
+    services, left, cost_now, cost_if_waiting = session.execute(joined.where(*_chosen(plan, site, line))).one()
+    return Totals(services, left, cost_now or 0.0, cost_if_waiting or 0.0)
+
+
+def _lines(plan: Plan, site: str | None, line: str | None) -> Select[PlanItem, Machine]:
+    joined = select(PlanItem, Machine).join(Machine, Machine.id == PlanItem.machine_id)
+    return joined.where(*_chosen(plan, site, line))
+
+
+def _chosen(plan: Plan, site: str | None, line: str | None) -> list[ColumnElement[bool]]:
+    chosen = [PlanItem.plan_id == plan.id]
+    if site is not None:
+        chosen.append(Machine.site == site)
+    if line is not None:
+        chosen.append(Machine.line == line)
+    return chosen

@@ -1,0 +1,138 @@
+from datetime import timedelta
+
+import pytest
+from factories import at
+from sqlalchemy import func, select
+
+from app.planning import store
+from app.planning.actions import make_plan
+from app.planning.tables import Plan, PlanItem
+from app.security.policy import Role
+
+NOW = at("2026-11-21 08:30")
+AS_OF = at("2026-11-21 08:00")
+RISING = [0.01, 0.04, 0.16, 0.4, 0.8]
+HIGH = [0.4, 0.6, 0.8, 0.9, 0.95]
+LOW = [0.001, 0.003, 0.008, 0.016, 0.04]
+
+
+@pytest.fixture
+def plan(client, key_for):
+    headers = key_for(Role.OPERATOR)
+
+    def get(query=""):
+        answer = client.get(f"/api/v1/plan{query}", headers=headers)
+        return answer.status_code, answer.json()
+
+    return get
+
+
+@pytest.fixture
+def make_scored(make_machine, make_reading, make_prediction):
+    def make(key, model, probabilities, read_at=NOW, as_of=AS_OF, **columns):
+        machine = make_machine(key, **columns)
+        make_reading(machine, read_at, temperature_c=60)
+        make_prediction(machine, model, as_of, probabilities=probabilities)
+        return machine
+
+    return make
+
+
+def keys(lines):
+    return [line["machine"] for line in lines]
+
+
+def test_without_a_plan_the_answer_says_so(plan):
+    status, body = plan()
+    assert status == 200
+    assert (body["id"], body["items"], body["left_out"]) == (None, [], [])
+    assert body["reason"].startswith("No plan yet")
+
+
+def test_a_plan_lists_services_by_date_and_says_why_the_rest_are_left_out(
+    session, settings, plan, make_machine, make_model, make_scored
+):
+    model = make_model()
+    make_scored("rising", model, RISING)
+    make_scored("high", model, HIGH, failure_cost=50000, preventive_cost=100)
+    make_scored("low", model, LOW)
+    make_scored("silent", model, HIGH, read_at=NOW - timedelta(hours=5))
+    make_machine("never")
+    make_scored("gone", model, HIGH, decommissioned_at=NOW - timedelta(days=1))
+    made = make_plan(session, settings, NOW)
+    assert made.summary == f"Plan {made.id}: 2 services proposed, 3 machines left out."
+    _, body = plan()
+    assert (body["id"], body["as_of"]) == (made.id, "2026-11-21T08:30:00Z")
+    assert keys(body["items"]) == ["high", "rising"]
+    high, rising = body["items"]
+    assert high["service_by"] == "2026-11-21T08:30:00Z"
+    assert "A failure costs €50,000, a service €100." in high["reason"]
+    assert "A failure costs €8,000 (default), a service €800 (default)." in rising["reason"]
+    assert rising["service_by"] > high["service_by"]
+    assert 0 < rising["probability_by_then"] < 0.8
+    reasons = {line["machine"]: line["reason"] for line in body["left_out"]}
+    assert reasons["never"] == "Not planned, no prediction yet: no reading has arrived."
+    assert reasons["silent"] == "Not planned, silent: no reading since 2026-11-21 03:30 UTC."
+    assert reasons["low"].startswith("1 % in 7d, 4 % in 30d: ")
+    assert keys(body["left_out"])[-1] == "low"
+
+
+def test_totals_are_the_sums_of_what_the_filters_let_through(session, settings, plan, make_model, make_scored):
+    model = make_model()
+    for number in range(4):
+        make_scored(f"fan-{number}", model, HIGH, site="north" if number % 2 else "south", line=f"l{number}")
+    make_scored("low", model, LOW, site="south")
+    make_plan(session, settings, NOW)
+    _, body = plan("?site=south")
+    assert keys(body["items"]) == ["fan-0", "fan-2"]
+    assert (body["totals"]["services"], body["totals"]["left_out"]) == (2, 1)
+    for name in ("cost_now", "cost_if_waiting"):
+        assert body["totals"][name] == pytest.approx(sum(line[name] for line in body["items"]))
+    saving = body["totals"]["cost_if_waiting"] - body["totals"]["cost_now"]
+    assert body["totals"]["saving"] == pytest.approx(saving)
+    assert saving > 0
+    _, body = plan("?line=l3")
+    assert (keys(body["items"]), body["left_out"]) == (["fan-3"], [])
+    _, body = plan("?limit=1&offset=1")
+    assert (keys(body["items"]), body["totals"]["services"]) == (["fan-1"], 4)
+
+
+def test_the_newest_plan_is_shown_and_old_ones_go(session, settings, plan, make_model, make_scored, monkeypatch):
+    monkeypatch.setattr(store, "PLANS_KEPT", 2)
+    make_scored("press", make_model(), HIGH)
+    made = [make_plan(session, settings, NOW + timedelta(minutes=minute)) for minute in range(4)]
+    assert plan()[1]["id"] == made[-1].id
+    assert session.scalars(select(Plan.id).order_by(Plan.id)).all() == [made[2].id, made[3].id]
+    assert session.scalar(select(func.count()).select_from(PlanItem)) == 2
+
+
+def test_an_empty_fleet_has_an_empty_plan(session, settings, plan):
+    make_plan(session, settings, NOW)
+    _, body = plan()
+    assert (body["items"], body["left_out"], body["totals"]["saving"]) == ([], [], 0)
+
+
+def test_a_repair_is_not_counted_as_a_planned_service(session, make_machine, make_event):
+    press, fan = make_machine("press", installed_at=NOW - timedelta(days=5)), make_machine("fan")
+    start = NOW - timedelta(days=10)
+    make_event(press, "failure", started_at=start)
+    make_event(press, "service", started_at=start, code="corrective")
+    make_event(fan, "service", started_at=start, code="preventive")
+    make_event(fan, "failure", started_at=NOW)
+    make_event(fan, "failure", started_at=NOW - timedelta(days=400))
+    lived = store.lived(session, NOW)
+    assert (lived.failures, lived.services, lived.machine_hours) == (1, 1, 15 * 24)
+
+
+def test_an_odd_bucket_of_costs_is_planned_without_failing(session, settings, plan, make_model, make_scored):
+    make_scored("press", make_model(), HIGH, failure_cost=1e308, preventive_cost=0)
+    make_plan(session, settings, NOW)
+    status, body = plan()
+    assert (status, keys(body["items"])) == (200, ["press"])
+
+
+@pytest.mark.parametrize(
+    "query", ["site=%00", "line=%0A", "limit=0", "limit=1e9", "offset=-1", "offset=" + "9" * 30]
+)
+def test_a_question_that_cannot_be_is_refused(plan, query):
+    assert plan(f"?{query}")[0] == 422
