@@ -35,17 +35,21 @@ def hash_password(password: str) -> str:
     if len(password) > LONGEST_PASSWORD:
         raise BadInput(f"A password may have {LONGEST_PASSWORD} characters.")
     with AT_ONCE:
-        return HASHER.hash(password)
+        return HASHER.hash(_bytes(password))
 
 
 def password_fits(password: str, password_hash: str | None) -> bool:
     """Compares against a dummy where there is no such person, so that the time taken tells nothing."""
     try:
         with AT_ONCE:
-            fits = HASHER.verify(password_hash or _dummy_hash(), password[: LONGEST_PASSWORD + 1])
+            fits = HASHER.verify(password_hash or _dummy_hash(), _bytes(password[: LONGEST_PASSWORD + 1]))
     except (VerificationError, InvalidHashError):
         return False
     return fits and password_hash is not None
+
+
+def _bytes(password: str) -> bytes:
+    return password.encode("utf-8", "surrogatepass")
 
 
 @lru_cache(maxsize=1)
