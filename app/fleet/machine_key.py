@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from app.text import LONGEST_NAME, address_part, single_line
+from app.text import LONGEST_NAME, address_part
 
 
 def checked_machine_key(key: str) -> str:
@@ -15,7 +15,9 @@ def checked_machine_key(key: str) -> str:
         raise ValueError(f"has 1 to {LONGEST_NAME} characters")
     if key != key.strip():
         raise ValueError("has blanks around it")
-    return address_part(single_line(key))
+    if not key.isprintable():
+        raise ValueError("holds characters that cannot be shown")
+    return address_part(key)
 
 
 MachineKey = Annotated[str, AfterValidator(checked_machine_key)]
