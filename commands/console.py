@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated
@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 
 from app.database import database_url, make_engine
 from app.migrate import migrate
+from app.progress import Show
 from app.settings import Settings, get_settings
 
 out = Console()
@@ -31,7 +32,6 @@ def parse_time(text: str) -> datetime:
 
 TimeOption = Annotated[datetime | None, typer.Option(parser=parse_time, metavar="TIME")]
 ModelOption = Annotated[int | None, typer.Option(help="Number of a model; the champion without it.")]
-Show = Callable[[float, str], None]
 
 
 @contextmanager

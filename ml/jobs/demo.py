@@ -10,21 +10,20 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-from app.fleet.importing import import_events, import_machines
-from app.ingest.importing import import_readings
-from app.ingest.rollup import roll_up_all
 from rich.console import Console
 from sqlalchemy import Engine
 
 from app.database import session_scope
 from app.errors import Unavailable
+from app.fleet.importing import import_events, import_machines
+from app.ingest.importing import import_readings
+from app.ingest.rollup import roll_up_all
+from app.progress import ShowProgress
 from app.security.keys import create_key
 from app.security.principal import Role
 from app.security.users import create_user
@@ -34,8 +33,6 @@ from ml.jobs.plan import plan
 from ml.jobs.score import score
 from ml.jobs.train import train
 from ml.simulate.fleet import simulate_fleet, write_csvs
-
-ShowProgress = Callable[[str], AbstractContextManager[Callable[[float, str], None]]]
 
 READY_WITHIN_SECONDS = 30
 STOP_WITHIN_SECONDS = 20
@@ -73,7 +70,7 @@ def run_demo(
         console.print(f"Making a plant of {machines} motors with {days} days of history; this takes minutes, once.")
         _fill(engine, settings, folder, machines, days, seed, progress)
         sign_in = _make_sign_in(engine)
-        with done.open("w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+        with os.fdopen(os.open(done, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump(asdict(sign_in), file)
     _run(settings, SignIn(**json.loads(done.read_text())), folder, console)
 

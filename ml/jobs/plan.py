@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from app.planning.actions import make_plan
 from sqlalchemy import Engine
 
 from app.database import session_scope
+from app.planning.actions import make_plan
 from app.settings import Settings
 
 

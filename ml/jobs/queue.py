@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import procrastinate
 import structlog
-from app.ingest.rollup import ensure_bucket_width
 from procrastinate import App, PsycopgConnector
 from sqlalchemy import Engine
 
 from app.database import session_scope
+from app.ingest.rollup import ensure_bucket_width
 from app.settings import Settings
 from ml.jobs.refresh import refresh
 from ml.jobs.train import train

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from app.ingest.rollup import roll_up_all
 from sqlalchemy import Engine, exists, func, select
 from sqlalchemy.orm import Session
 
 from app.database import session_scope
 from app.fleet.tables import Event
+from app.ingest.rollup import roll_up_all
 from app.ingest.tables import TouchedBucket
 from app.risk.tables import Model, Prediction
 from app.settings import Settings
+from ml.jobs.moment import floor_to_bucket
 from ml.jobs.plan import plan
-from ml.jobs.score import floor_to_bucket, score
+from ml.jobs.score import score
 
 
 def refresh(engine: Engine, settings: Settings) -> None:

@@ -1,0 +1,143 @@
+"""The train job: history -> moments -> features -> models with cards, stored as candidates; the best may serve."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rich.table import Table
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from app.database import session_scope
+from app.ingest.rollup import roll_up_all
+from app.risk.actions import promote as let_serve
+from app.settings import Settings
+from ml.artefacts import artefact_key, save_model
+from ml.dataset import fingerprint, load_history, training_moments
+from ml.features.builder import build
+from ml.features.catalogue import Feature, catalogue_for
+from ml.features.history import History
+from ml.jobs.moment import floor_to_bucket, part_of
+from ml.learning import Learnt, learn
+from ml.models.base import Outcomes, Progress, silent
+from ml.models.registry import BASELINES, DEFAULT_KINDS
+from ml.split import split
+
+# Who serves when several beat the baselines. Fixed beforehand: choosing by the card would tune on judged rows.
+PREFERRED = ("ensemble", "random_forest", "lstm")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """`rows`: model number, kind and card of each; `verdict` is one sentence on who serves now."""
+
+    rows: list[tuple[int, str, dict[str, Any]]]
+    verdict: str
+
+
+def train(
+    engine: Engine,
+    settings: Settings,
+    *,
+    until: datetime | None,
+    horizons: Sequence[timedelta] | None,
+    seed: int,
+    promote: bool,
+    progress: Progress = silent,
+) -> Trained:
+    """Raises BadInput, in one sentence, where there is nothing to learn from."""
+    started = time.monotonic()
+    until = floor_to_bucket(until or datetime.now(UTC), settings)
+    hours = [each.total_seconds() / 3600 for each in horizons or settings.horizons]
+    roll_up_all(engine, settings, lambda share: progress(0.05 * share, "roll-ups"))
+    with session_scope(engine) as session:
+        progress(0.05, "reading history")
+        history = load_history(session, settings, until=until)
+    moments, outcomes = training_moments(history, until, hours, seed)
+    progress(0.08, "features")
+    features = catalogue_for(history.events, history.channels, history.bucket_seconds)
+    built = build(history, moments, features)
+    cut = split(moments, outcomes, seed=seed)
+    learnt = learn(
+        built,
+        outcomes,
+        cut.learning,
+        cut.test,
+        kinds=(*BASELINES, *DEFAULT_KINDS),
+        seed=seed,
+        progress=part_of(progress, 0.12, 0.98),
+    )
+    facts = {"split": cut.words, "data_hash": fingerprint(history), "seconds": round(time.monotonic() - started, 1)}
+    with session_scope(engine) as session:
+        return _keep(session, settings, learnt, features, outcomes, history, until, seed, facts, promote)
+
+
+def _keep(
+    session: Session,
+    settings: Settings,
+    learnt: Sequence[Learnt],
+    features: Sequence[Feature],
+    outcomes: Outcomes,
+    history: History,
+    until: datetime,
+    seed: int,
+    facts: dict[str, Any],
+    promote: bool,
+) -> Trained:
+    """All models of a run and the promotion in one transaction: never half a run."""
+    now = datetime.now(UTC)
+    run = f"{now:%Y%m%dT%H%M%S}Z"
+    ids = {
+        each.fitted.kind: save_model(
+            session,
+            each.fitted,
+            key=artefact_key(settings.data_dir),
+            run=run,
+            trained_until=until,
+            bucket_seconds=history.bucket_seconds,
+            horizons_hours=outcomes.horizons_hours,
+            modes=outcomes.modes,
+            features=features,
+            card=each.card | facts,
+            seed=seed,
+            data_hash=str(facts["data_hash"]),
+        ).id
+        for each in learnt
+    }
+    cards = {each.fitted.kind: each.card for each in learnt}
+    best = next((kind for kind in PREFERRED if cards[kind]["beats_baselines"]), None)
+    if best is None:
+        verdict = f"No model is promoted. {cards[PREFERRED[0]]['verdict']}"
+    elif not promote:
+        verdict = f"Nothing is promoted, as asked. {cards[best]['verdict']}"
+    else:
+        let_serve(session, None, ids[best], now)
+        verdict = f"Model {ids[best]} ({best}) serves now. {cards[best]['verdict']}"
+    return Trained([(ids[kind], kind, card) for kind, card in cards.items()], verdict)
+
+
+def table(trained: Trained) -> Table:
+    """One row a model and horizon, for the terminal."""
+    shown = Table(
+        "model", "kind", "horizon", "failures", "PR-AUC", "ROC-AUC", "Brier", "ECE", "caught", "lead time"
+    )
+    for number, kind, card in trained.rows:
+        for each in card["horizons"]:
+            shown.add_row(
+                str(number), kind, f"{each['hours']:g} h", str(each["failures"]), *_figures(each["model"])
+            )
+    return shown
+
+
+def _figures(figures: dict[str, Any]) -> list[str]:
+    numbers = [figures.get(name) for name in ("pr_auc", "roc_auc", "brier", "ece")]
+    caught, lead = figures.get("failures_caught"), figures.get("lead_time_hours")
+    return [
+        *("-" if each is None else f"{each:.3f}" for each in numbers),
+        "-" if caught is None else str(caught),
+        "-" if lead is None else f"{lead:.0f} h",
+    ]
