@@ -1,0 +1,320 @@
+"""What each page is given: one frozen dataclass a page, complete before a template sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from markupsafe import Markup
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What surrounds every page."""
+
+    plant: str
+    currency: str
+    now: datetime
+    place: str
+    person: str | None = None
+    role: str | None = None
+    csrf_token: str = ""
+    may_record: bool = False
+    may_promote: bool = False
+
+
+@dataclass(frozen=True)
+class SignInPage:
+    frame: Frame
+    next: str
+    name: str = ""
+    wrong: str | None = None
+
+
+@dataclass(frozen=True)
+class ProblemPage:
+    frame: Frame
+    status: int
+    title: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Tile:
+    key: str
+    status: str
+    words: str
+    spark: Markup
+
+
+@dataclass(frozen=True)
+class LineOfTiles:
+    name: str
+    tiles: tuple[Tile, ...]
+    abnormal: int
+
+
+@dataclass(frozen=True)
+class RankedRow:
+    key: str
+    name: str | None
+    line: str | None
+    status: str
+    probability: float | None
+    since_yesterday: float | None
+    expected_loss: float | None
+    life: Markup
+    life_words: str
+    why: str
+    service_by: datetime | None
+
+
+@dataclass(frozen=True)
+class SilentMachine:
+    key: str
+    line: str | None
+    last_reading_at: datetime | None
+    silent_for: str
+
+
+@dataclass(frozen=True)
+class Change:
+    key: str
+    status: str
+    words: str
+    at: datetime | None
+
+
+@dataclass(frozen=True)
+class Kpis:
+    warnings: int
+    warn_probability: float
+    new_since_yesterday: tuple[str, ...]
+    silent: int
+    unscored: int
+    expected_loss: float | None
+    proposed: int
+    next_service: tuple[str, datetime] | None
+
+
+@dataclass(frozen=True)
+class Filters:
+    site: str
+    line: str
+    search: str
+    page: int
+    pages: int
+    shown: int
+    total: int
+    sites: tuple[str, ...]
+    lines: tuple[str, ...]
+
+    @property
+    def active(self) -> bool:
+        return bool(self.site or self.line or self.search)
+
+
+@dataclass(frozen=True)
+class FleetPage:
+    frame: Frame
+    filters: Filters
+    kpis: Kpis
+    lines: tuple[LineOfTiles, ...]
+    compact: bool
+    rows: tuple[RankedRow, ...]
+    life_scale: str
+    changes: tuple[Change, ...]
+    silent: tuple[SilentMachine, ...]
+    horizon: str
+    model: str | None
+    as_of: datetime | None
+
+
+@dataclass(frozen=True)
+class Reason:
+    words: str
+    share: float | None
+    bar: Markup
+
+
+@dataclass(frozen=True)
+class ModeShare:
+    name: str
+    share: float
+    bar: Markup
+
+
+@dataclass(frozen=True)
+class RiskView:
+    """What a model said of one machine; `not_enough_data` says why it said nothing."""
+
+    as_of: datetime
+    model: str
+    model_id: int
+    coverage: float
+    by_horizon: tuple[tuple[str, float, float | None, float | None], ...]
+    life_low_hours: float | None
+    life_median_hours: float | None
+    life_high_hours: float | None
+    modes: tuple[ModeShare, ...]
+    reasons: tuple[Reason, ...]
+    anomaly_score: float | None
+    not_enough_data: str | None
+
+
+@dataclass(frozen=True)
+class EventView:
+    kind: str
+    code: str | None
+    component: str | None
+    started_at: datetime
+    ended_at: datetime | None
+    note: str | None
+
+
+@dataclass(frozen=True)
+class ProposedService:
+    key: str
+    name: str | None
+    line: str | None
+    service_by: datetime
+    probability_by_then: float | None
+    cost_now: float | None
+    cost_if_waiting: float | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class EventForm:
+    """The form as it was sent, so that a refused one loses nothing."""
+
+    kind: str = "service"
+    code: str = ""
+    component: str = ""
+    started_at: str = ""
+    ended_at: str = ""
+    note: str = ""
+    wrong: str | None = None
+
+
+@dataclass(frozen=True)
+class MachinePage:
+    frame: Frame
+    key: str
+    name: str | None
+    status: str
+    facts: tuple[str, ...]
+    configured: bool
+    decommissioned_at: datetime | None
+    last_reading_at: datetime | None
+    risk: RiskView | None
+    proposed: ProposedService | None
+    events: tuple[EventView, ...]
+    modes: tuple[tuple[str, str], ...]
+    form: EventForm
+    chart: dict[str, object]
+    footnote: str
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    key: str
+    line: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Day:
+    """The services that fall due on one calendar day (UTC)."""
+
+    at: datetime
+    services: tuple[ProposedService, ...]
+
+
+@dataclass(frozen=True)
+class PlanPage:
+    frame: Frame
+    as_of: datetime | None
+    days: tuple[Day, ...]
+    left_out: tuple[LeftOut, ...]
+    cost_now: float | None
+    cost_if_waiting: float | None
+
+    @property
+    def services(self) -> int:
+        return sum(len(day.services) for day in self.days)
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    id: int
+    kind: str
+    status: str
+    created_at: datetime
+    trained_until: datetime
+    promoted_at: datetime | None
+    headline: tuple[tuple[str, float | None], ...]
+    verdict: str
+
+
+@dataclass(frozen=True)
+class ModelsPage:
+    frame: Frame
+    models: tuple[ModelRow, ...]
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """One figure of one horizon, for the model and each baseline, in the order of `ModelPage.compared`."""
+
+    horizon: str
+    metric: str
+    values: tuple[float | None, ...]
+    interval: tuple[float, float] | None
+    best: int | None
+
+
+@dataclass(frozen=True)
+class ModelPage:
+    frame: Frame
+    model: ModelRow
+    facts: tuple[tuple[str, str], ...]
+    compared: tuple[str, ...]
+    metrics: tuple[MetricRow, ...]
+    lead_time: tuple[tuple[str, str], ...]
+    curves: dict[str, object]
+    proven: bool
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rejected:
+    machine: str | None
+    field: str | None
+    reason: str
+    payload: str
+    sender: str
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class Conflicting:
+    machine: str
+    channel: str
+    unit: str
+    measured_at: datetime
+    stored_value: float
+    refused_value: float
+    sender: str
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class DataPage:
+    frame: Frame
+    silent: tuple[SilentMachine, ...]
+    rejected: tuple[Rejected, ...]
+    rejected_total: int
+    conflicts: tuple[Conflicting, ...]
+    conflicts_total: int
+    silent_after: str

@@ -1,0 +1,134 @@
+"""Reads what each page needs from the rooms that own it; decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.dashboard import store, words
+from app.dashboard.context import LeftOut, ProposedService
+from app.dashboard.fleet_page import MOST_CHANGES, MOST_FULL_TILES, Asked, FleetFacts
+from app.dashboard.machine_page import MachineFacts
+from app.fleet.actions import failure_modes_of
+from app.fleet.failure_modes import FailureModes
+from app.fleet.store import list_events
+from app.planning.tables import Plan
+from app.risk import store as risk_store
+from app.risk.assess import STATUS_HORIZON_HOURS
+from app.risk.history_store import history
+from app.risk.ranking_store import ranked_fleet
+from app.risk.reading_risk import limits_of, ranked_machine, risk_out
+from app.risk.tables import Model
+from app.settings import Settings
+
+# Beyond this many machines a fleet is looked at by site or line.
+MOST_MACHINES = 5000
+MOST_EVENTS = 200
+HISTORY = timedelta(days=365)
+DAY = timedelta(days=1)
+
+
+def fleet_facts(session: Session, settings: Settings, now: datetime, asked: Asked) -> FleetFacts:
+    model = risk_store.champion(session)
+    ranked = ranking(session, settings, now, asked, model)
+    ids = [row["machine_id"] for row in ranked] if len(ranked) <= MOST_FULL_TILES else []
+    sites, lines = store.sites_and_lines(session)
+    return FleetFacts(
+        ranked=ranked,
+        sparks=store.sparks(session, ids, now, store.spark_window(settings.bucket)),
+        services={service.key: service.service_by for service in plan_facts(session)[1]},
+        events=store.recent_events(session, now - DAY, MOST_CHANGES),
+        sites=sites,
+        lines=lines,
+        horizon_hours=status_horizon(model),
+        warn_probability=settings.warn_probability,
+        model=f"{words.model_kind(model.kind)} {model.id}" if model else None,
+    )
+
+
+def status_horizon(model: Model | None) -> float:
+    return min(STATUS_HORIZON_HOURS, model.horizons_hours[-1]) if model else STATUS_HORIZON_HOURS
+
+
+def ranking(
+    session: Session, settings: Settings, now: datetime, asked: Asked, model: Model | None
+) -> list[Mapping[str, Any]]:
+    limits = limits_of(settings)
+    given = {
+        "horizon_hours": status_horizon(model),
+        "status_horizon_hours": STATUS_HORIZON_HOURS,
+        "min_probability": None,
+        "site": asked.site or None,
+        "line": asked.line or None,
+        "q": asked.search or None,
+        "status": None,
+        "limit": MOST_MACHINES,
+        "offset": 0,
+        "now": now,
+        "silent_since": now - limits.silent_after,
+        "stale_since": now - limits.stale_after,
+        "warn_probability": limits.warn_probability,
+        "alarm_probability": limits.alarm_probability,
+        "default_failure_cost": settings.failure_cost,
+    }
+    _, rows = ranked_fleet(session, "expected_loss", given)
+    judged = ((row, ranked_machine(row, settings, now)) for row in rows)
+    return [{**row, "status": str(said.status), "reason": said.not_enough_data} for row, said in judged]
+
+
+def plan_facts(
+    session: Session, machine_id: int | None = None
+) -> tuple[Plan | None, list[ProposedService], list[LeftOut]]:
+    """The newest plan with its services in the order of their dates, and the machines it left out."""
+    plan = store.newest_plan(session)
+    lines = store.planned(session, plan, machine_id) if plan else []
+    services = [service for service in map(_proposed, lines) if service is not None]
+    left_out = [
+        LeftOut(line.machine.key, line.machine.line, line.item.reason)
+        for line in lines
+        if line.item.service_by is None
+    ]
+    return plan, services, left_out
+
+
+def _proposed(line: store.Planned) -> ProposedService | None:
+    machine, item = line
+    if item.service_by is None:
+        return None
+    return ProposedService(
+        key=machine.key,
+        name=machine.name,
+        line=machine.line,
+        service_by=item.service_by,
+        probability_by_then=item.probability_by_then,
+        cost_now=item.cost_now,
+        cost_if_waiting=item.cost_if_waiting,
+        reason=item.reason,
+    )
+
+
+def machine_facts(
+    session: Session, settings: Settings, modes: FailureModes, now: datetime, key: str
+) -> MachineFacts:
+    """Raises NotFound for a machine nobody has named."""
+    watched = risk_store.watched(session, key)
+    machine = watched.machine
+    hours = status_horizon(watched.model)
+    events, _ = list_events(session, machine, None, MOST_EVENTS, 0)
+    said = history(session, machine.id, hours, now - HISTORY, now + DAY)
+    services = plan_facts(session, machine.id)[1]
+    return MachineFacts(
+        machine=machine,
+        risk=risk_out(watched, settings, now),
+        running_hours=store.running_hours(session, machine.id),
+        events=events,
+        modes=failure_modes_of(session, modes, machine.asset_class),
+        proposed=services[0] if services else None,
+        normals=store.own_normals(session, machine.id, now, settings.bucket),
+        channels=store.machine_channels(session, machine.id),
+        history=[(row["as_of"], row["probability"]) for row in said],
+        horizon_hours=hours,
+    )

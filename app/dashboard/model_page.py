@@ -1,0 +1,175 @@
+"""The models' pages: what each card says, in tables and curves. Cards are ml.evaluation's; old ones lack parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.dashboard import words
+from app.dashboard.context import Frame, MetricRow, ModelPage, ModelRow, ModelsPage
+from app.risk.assess import STATUS_HORIZON_HOURS
+from app.risk.tables import Model
+
+# Figure -> words, and whether more of it is better.
+FIGURES = {
+    "pr_auc": ("PR-AUC", True),
+    "roc_auc": ("ROC-AUC", True),
+    "brier": ("Brier score", False),
+    "ece": ("calibration error", False),
+    "precision": ("precision", True),
+    "recall": ("recall", True),
+    "f1": ("F1", True),
+}
+HEADLINE = ("pr_auc", "ece")
+# Differences smaller than the shown decimals are not worth a bold number.
+DECIMALS = 3
+
+
+def models_page(frame: Frame, models: Sequence[Model]) -> ModelsPage:
+    order = {"champion": 0, "candidate": 1, "retired": 2}
+    return ModelsPage(frame, tuple(map(model_row, sorted(models, key=lambda m: (order[m.status], -m.id)))))
+
+
+def model_row(model: Model) -> ModelRow:
+    middle = _status_horizon(_horizons(model.card))
+    figures = _mapping(middle.get("model"))
+    hours = _number(middle.get("hours"))
+    within = f" {words.horizon(hours)}" if hours else ""
+    return ModelRow(
+        id=model.id,
+        kind=model.kind,
+        status=model.status,
+        created_at=model.created_at,
+        trained_until=model.trained_until,
+        promoted_at=model.promoted_at,
+        headline=tuple((FIGURES[name][0] + within, _number(figures.get(name))) for name in HEADLINE),
+        verdict=str(model.card.get("verdict") or "Its card holds no verdict."),
+    )
+
+
+def model_page(frame: Frame, model: Model) -> ModelPage:
+    horizons = _horizons(model.card)
+    baselines = list(_mapping(horizons[0].get("baselines"))) if horizons else []
+    return ModelPage(
+        frame=frame,
+        model=model_row(model),
+        facts=_facts(model),
+        compared=(model.kind, *baselines),
+        metrics=tuple(row for each in horizons for row in _metrics(each, baselines)),
+        lead_time=_lead_time(horizons),
+        curves=_curves(horizons),
+        proven=bool(model.card.get("beats_baselines")),
+        warnings=tuple(map(str, _list(model.card.get("warnings")))),
+    )
+
+
+def _metrics(horizon: Mapping[str, Any], baselines: list[str]) -> list[MetricRow]:
+    own = _mapping(horizon.get("model"))
+    others = [_mapping(_mapping(horizon.get("baselines")).get(name)) for name in baselines]
+    rows = []
+    for name, (said, more_is_better) in FIGURES.items():
+        values = tuple(_number(figures.get(name)) for figures in (own, *others))
+        if any(value is not None for value in values):
+            within = words.horizon(_number(horizon.get("hours")) or 0.0)
+            rows.append(MetricRow(within, said, values, _interval(own, name), _best(values, more_is_better)))
+    return rows
+
+
+def _best(values: tuple[float | None, ...], more_is_better: bool) -> int | None:
+    """Which column leads; None where the first two read the same."""
+    known = [(round(value, DECIMALS), place) for place, value in enumerate(values) if value is not None]
+    if not known:
+        return None
+    lead = (max if more_is_better else min)(value for value, _ in known)
+    leaders = [place for value, place in known if value == lead]
+    return leaders[0] if len(leaders) == 1 else None
+
+
+def _interval(figures: Mapping[str, Any], name: str) -> tuple[float, float] | None:
+    ends = [_number(end) for end in _list(figures.get(f"{name}_interval"))]
+    return (ends[0], ends[1]) if len(ends) == 2 and ends[0] is not None and ends[1] is not None else None
+
+
+def _lead_time(horizons: list[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
+    said = []
+    for each in horizons:
+        own, within = _mapping(each.get("model")), words.horizon(_number(each.get("hours")) or 0.0)
+        caught, all_ = own.get("failures_caught"), own.get("failures")
+        if isinstance(caught, int) and isinstance(all_, int) and all_:
+            said.append((f"failures caught, {within} ahead", f"{caught} of {all_}"))
+        lead = _number(own.get("lead_time_hours_median"))
+        if lead is not None:
+            said.append((f"median lead time, {within} ahead", words.duration(lead)))
+        false = _number(own.get("false_alarms_per_machine_year"))
+        if false is not None:
+            said.append((f"false alarms a machine and year, {within}", words.number(round(false, 1))))
+    return tuple(said)
+
+
+def _curves(horizons: list[Mapping[str, Any]]) -> dict[str, Any]:
+    reliability, precision_recall = [], []
+    for each in horizons:
+        within = words.horizon(_number(each.get("hours")) or 0.0)
+        bins = _points(each.get("reliability"), "predicted", "observed")
+        if len(bins[0]) > 1:
+            reliability.append({"horizon": within, "predicted": bins[0], "observed": bins[1]})
+        curve = _points(each.get("pr_curve"), "recall", "precision")
+        if len(curve[0]) > 1:
+            prevalence = _number(each.get("base_rate"))
+            precision_recall.append(
+                {"horizon": within, "recall": curve[0], "precision": curve[1], "prevalence": prevalence}
+            )
+    return {"reliability": reliability, "precision_recall": precision_recall}
+
+
+def _points(curve: object, x: str, y: str) -> tuple[list[float], list[float]]:
+    pairs = [(_number(_mapping(each).get(x)), _number(_mapping(each).get(y))) for each in _list(curve)]
+    known = [(a, b) for a, b in pairs if a is not None and b is not None]
+    return [a for a, _ in known], [b for _, b in known]
+
+
+def _facts(model: Model) -> tuple[tuple[str, str], ...]:
+    card = model.card
+    said = [
+        ("kind", words.model_kind(model.kind)),
+        ("learnt until", words.utc(model.trained_until)),
+        ("trained", words.utc(model.created_at)),
+        ("horizons", ", ".join(map(words.horizon, model.horizons_hours))),
+        ("failure modes", ", ".join(model.modes) or "not told apart"),
+        ("bucket", words.duration(model.bucket_seconds / 3600)),
+    ]
+    return tuple(said + _card_facts(card))
+
+
+def _card_facts(card: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What else the card states as a plain number or text."""
+    hidden = {"horizons", "verdict", "beats_baselines", "warnings"}
+    plain = {name: value for name, value in card.items() if name not in hidden}
+    return [
+        (name.replace("_", " "), f"{value:,}" if isinstance(value, int) else str(value)[:200])
+        for name, value in plain.items()
+        if isinstance(value, str | int) and not isinstance(value, bool)
+    ]
+
+
+def _status_horizon(horizons: list[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The card's figures nearest to the horizon that warnings are judged at."""
+    return min(
+        horizons, key=lambda each: abs((_number(each.get("hours")) or 0.0) - STATUS_HORIZON_HOURS), default={}
+    )
+
+
+def _horizons(card: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [_mapping(each) for each in _list(card.get("horizons"))]
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -1,0 +1,123 @@
+"""Puts a page's context into its template: everything is escaped, and what is missing is an error."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from app.dashboard import words
+from app.dashboard.assets import asset_address, plotly_address, plotly_style_ids
+from app.dashboard.context import (
+    DataPage,
+    Filters,
+    FleetPage,
+    Frame,
+    MachinePage,
+    ModelPage,
+    ModelsPage,
+    PlanPage,
+    ProblemPage,
+    SignInPage,
+)
+from app.dashboard.store import COUNTED_UP_TO
+from app.security.principal import Principal, Role
+from app.settings import Settings
+
+TEMPLATES = Path(__file__).parent / "templates"
+BY_CONTEXT: dict[type, str] = {
+    SignInPage: "sign_in.html",
+    ProblemPage: "problem.html",
+    FleetPage: "fleet.html",
+    MachinePage: "machine.html",
+    PlanPage: "plan.html",
+    ModelsPage: "models.html",
+    ModelPage: "model.html",
+    DataPage: "data.html",
+}
+Page = SignInPage | ProblemPage | FleetPage | MachinePage | PlanPage | ModelsPage | ModelPage | DataPage
+# What encodeURIComponent leaves as it is, so that scripts and pages write the same addresses.
+PLAIN_IN_ADDRESSES = "!'()*"
+
+
+@lru_cache(maxsize=1)
+def environment() -> Environment:
+    env = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.filters.update(
+        asset=asset_address,
+        path=path_part,
+        turn=turn,
+        words=counted_word,
+        words_up_to=up_to_a_limit,
+        kind=words.model_kind,
+        lasted=lasted,
+        percent=words.percent,
+        points=words.points,
+        number=words.number,
+        figure=words.figure,
+        money=words.money,
+        duration=words.duration,
+        status=words.status,
+        event_kind=words.event_kind,
+        utc=words.utc,
+    )
+    env.globals.update(plotly_address=plotly_address, plotly_style_ids=plotly_style_ids)
+    return env
+
+
+def html(page: Page) -> str:
+    return environment().get_template(BY_CONTEXT[type(page)]).render(page=page)
+
+
+def answer(page: Page, status: int = 200) -> HTMLResponse:
+    return HTMLResponse(html(page), status)
+
+
+def frame(settings: Settings, principal: Principal | None, now: datetime, place: str) -> Frame:
+    plain = Frame(plant=settings.plant, currency=settings.currency, now=now, place=place)
+    if principal is None:
+        return plain
+    return Frame(
+        plant=settings.plant,
+        currency=settings.currency,
+        now=now,
+        place=place,
+        person=principal.name,
+        role=str(principal.role),
+        csrf_token=principal.csrf_token or "",
+        may_record=principal.csrf_token is not None,
+        may_promote=principal.csrf_token is not None and principal.has_any(frozenset({Role.ADMIN})),
+    )
+
+
+def path_part(text: str) -> str:
+    return quote(text, safe=PLAIN_IN_ADDRESSES)
+
+
+def turn(filters: Filters, page: int) -> str:
+    """The address of another page of the same table."""
+    asked = {"site": filters.site, "line": filters.line, "q": filters.search, "page": page}
+    return "/?" + urlencode({name: value for name, value in asked.items() if value})
+
+
+def counted_word(count: int, one: str, with_count: bool = False) -> str:
+    many = words.counted(count, one)
+    return many if with_count else many.split(" ", 1)[1]
+
+
+def up_to_a_limit(count: int, one: str) -> str:
+    return words.counted(count, one) + (" or more" if count >= COUNTED_UP_TO else "")
+
+
+def lasted(began: datetime, ended: datetime) -> str:
+    return words.duration((ended - began).total_seconds() / 3600)

@@ -1,0 +1,133 @@
+"""The pages. Each loads its facts, makes one context and renders it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import RedirectResponse, Response
+
+from app.clock import NowDep
+from app.dashboard import assets, loading, sign_in_routes, store, stream
+from app.dashboard.context import EventForm
+from app.dashboard.data_page import data_page
+from app.dashboard.event_form import event_of, typed
+from app.dashboard.fleet_page import Asked, fleet_page, silent_machines
+from app.dashboard.machine_page import machine_page
+from app.dashboard.model_page import model_page, models_page
+from app.dashboard.page_route import PageRoute
+from app.dashboard.plan_page import plan_page
+from app.dashboard.rendering import answer, frame, path_part
+from app.dashboard.sign_in_routes import FormDep
+from app.database import SessionDep
+from app.errors import BadInput, Conflict
+from app.fleet.actions import record_event
+from app.fleet.routes import FailureModesDep
+from app.risk import actions as risk_actions
+from app.risk import model_store
+from app.risk import store as risk_store
+from app.security.policy import PrincipalDep, Role, allow
+from app.settings import SettingsDep
+from app.text import LONGEST_NAME
+
+router = APIRouter(include_in_schema=False)
+pages = APIRouter(include_in_schema=False, route_class=PageRoute, dependencies=[allow(Role.OPERATOR)])
+
+MOST_MODELS = 200
+MOST_DATA_ROWS = 100
+
+Choice = Annotated[str, Query(max_length=LONGEST_NAME, pattern=r"^[^\x00]*$")]
+Key = Annotated[str, Path(max_length=LONGEST_NAME, pattern=r"^[^\x00]+$")]
+
+
+@pages.get("/")
+def show_fleet(
+    session: SessionDep,
+    settings: SettingsDep,
+    principal: PrincipalDep,
+    now: NowDep,
+    site: Choice = "",
+    line: Choice = "",
+    q: Choice = "",
+    page: Annotated[int, Query(ge=1, le=100_000)] = 1,
+) -> Response:
+    asked = Asked(site, line, q.strip(), page)
+    facts = loading.fleet_facts(session, settings, now, asked)
+    return answer(fleet_page(frame(settings, principal, now, "fleet"), facts, asked))
+
+
+@pages.get("/machines/{key}")
+def show_machine(
+    session: SessionDep,
+    settings: SettingsDep,
+    principal: PrincipalDep,
+    modes: FailureModesDep,
+    now: NowDep,
+    key: Key,
+) -> Response:
+    facts = loading.machine_facts(session, settings, modes, now, key)
+    return answer(machine_page(frame(settings, principal, now, "machine"), facts, EventForm()))
+
+
+@pages.post("/machines/{key}/events")
+def add_event(
+    session: SessionDep,
+    settings: SettingsDep,
+    principal: PrincipalDep,
+    modes: FailureModesDep,
+    now: NowDep,
+    key: Key,
+    form: FormDep,
+) -> Response:
+    """Back to the machine, or the form again with what is wrong."""
+    try:
+        record_event(session, principal, key, event_of(form), modes, now + settings.max_future)
+    except (BadInput, Conflict) as error:
+        facts = loading.machine_facts(session, settings, modes, now, key)
+        page = machine_page(frame(settings, principal, now, "machine"), facts, typed(form, error.detail))
+        return answer(page, error.status)
+    return RedirectResponse(f"/machines/{path_part(key)}#events", 303)
+
+
+@pages.get("/plan")
+def show_plan(session: SessionDep, settings: SettingsDep, principal: PrincipalDep, now: NowDep) -> Response:
+    plan, services, left_out = loading.plan_facts(session)
+    as_of = plan.as_of if plan else None
+    return answer(plan_page(frame(settings, principal, now, "plan"), as_of, services, left_out))
+
+
+@pages.get("/models")
+def show_models(session: SessionDep, settings: SettingsDep, principal: PrincipalDep, now: NowDep) -> Response:
+    models, _ = model_store.list_models(session, MOST_MODELS, 0)
+    return answer(models_page(frame(settings, principal, now, "models"), models))
+
+
+@pages.get("/models/{model_id}")
+def show_model(
+    session: SessionDep, settings: SettingsDep, principal: PrincipalDep, now: NowDep, model_id: int
+) -> Response:
+    model = model_store.model_by_id(session, model_id)
+    return answer(model_page(frame(settings, principal, now, "models"), model))
+
+
+@pages.post("/models/{model_id}/promote", dependencies=[allow(Role.ADMIN)])
+def promote(session: SessionDep, principal: PrincipalDep, now: NowDep, model_id: int, form: FormDep) -> Response:
+    risk_actions.promote(session, principal, model_id, now, unproven=form.get("unproven") == "yes")
+    return RedirectResponse(f"/models/{model_id}", 303)
+
+
+@pages.get("/data")
+def show_data(session: SessionDep, settings: SettingsDep, principal: PrincipalDep, now: NowDep) -> Response:
+    ranked = loading.ranking(session, settings, now, Asked(), risk_store.champion(session))
+    page = data_page(
+        frame(settings, principal, now, "data"),
+        silent_machines(ranked, now),
+        store.rejected(session, MOST_DATA_ROWS),
+        store.conflicts(session, MOST_DATA_ROWS),
+        settings.silent_after,
+    )
+    return answer(page)
+
+
+for part in (assets.router, sign_in_routes.router, pages, stream.router):
+    router.include_router(part)

@@ -1,0 +1,23 @@
+// Every page: times in the reader's zone, and the live connection that refreshes what is marked data-live.
+import { localise, startClock } from "./times.js";
+import { follow } from "./live.js";
+
+localise(document);
+startClock();
+follow();
+
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
+}
+for (const select of document.querySelectorAll(".filters select")) {
+  select.addEventListener("change", () => select.form.requestSubmit());
+}
+// The form's times are typed in the reader's zone; the server learns how far that is from UTC at that time.
+for (const form of document.querySelectorAll("form.event")) {
+  form.querySelector("[data-zone]").textContent = `Times in your zone, ${Intl.DateTimeFormat().resolvedOptions().timeZone}.`;
+  form.addEventListener("submit", () => {
+    const began = new Date(form.elements.started_at.value);
+    form.elements.utc_offset_minutes.value = Number.isNaN(began.getTime()) ? 0 : -began.getTimezoneOffset();
+  });
+}
