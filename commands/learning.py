@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
+from app.database import session_scope
 from app.duration import parse_duration, parse_durations
+from app.risk import actions as risk_actions
+from app.risk import model_store
 from commands.console import ModelOption, TimeOption, database, out, parse_time, progress
 
 app = typer.Typer()
@@ -91,3 +95,55 @@ def plan() -> None:
 
     with database() as (engine, settings):
         out.print(make(engine, settings))
+
+
+@models.command("list")
+def list_models(most: Annotated[int, typer.Option(min=1, max=1000)] = 20) -> None:
+    """Show the newest models, the champion marked.
+
+    Example: `wearwatch models list`
+    """
+    table = Table("model", "kind", "status", "trained until", "horizons", "verdict")
+    with database() as (engine, _), session_scope(engine) as session:
+        for model in model_store.list_models(session, most, 0)[0]:
+            horizons = ", ".join(f"{hours:g} h" for hours in model.horizons_hours)
+            verdict = str(model.card.get("verdict", ""))
+            table.add_row(
+                str(model.id), model.kind, model.status, f"{model.trained_until:%Y-%m-%d %H:%M}", horizons, verdict
+            )
+    out.print(table)
+
+
+@models.command("show")
+def show_model(model: int) -> None:
+    """Print a model's card as JSON: what it learnt from and how it did on time it had not seen.
+
+    Example: `wearwatch models show 3`
+    """
+    with database() as (engine, _), session_scope(engine) as session:
+        out.print_json(data=model_store.model_by_id(session, model).card)
+
+
+@models.command("promote")
+def promote_model(
+    model: int,
+    unproven: Annotated[bool, typer.Option("--unproven", help="Even if it does not beat the baselines.")] = False,
+) -> None:
+    """Let a model serve.
+
+    Example: `wearwatch models promote 3`
+    """
+    with database() as (engine, _), session_scope(engine) as session:
+        promoted = risk_actions.promote(session, None, model, datetime.now(UTC), unproven=unproven)
+        out.print(f"Model {promoted.id} ({promoted.kind}) serves now.")
+
+
+@models.command("rollback")
+def roll_back_model() -> None:
+    """Let the model before the champion serve again.
+
+    Example: `wearwatch models rollback`
+    """
+    with database() as (engine, _), session_scope(engine) as session:
+        back = risk_actions.roll_back(session, None)
+        out.print(f"Model {back.id} ({back.kind}) serves again.")

@@ -33,6 +33,7 @@ from ml.jobs.plan import plan
 from ml.jobs.score import score
 from ml.jobs.train import train
 from ml.simulate.fleet import simulate_fleet, write_csvs
+from ml.simulate.live import LiveFleet
 
 READY_WITHIN_SECONDS = 30
 STOP_WITHIN_SECONDS = 20
@@ -86,8 +87,9 @@ def _fill(
 ) -> None:
     """History, models, risk and plan. Every step may be repeated, so a broken first start simply goes on."""
     with progress("simulating") as show:
-        fleet = simulate_fleet(machines=machines, days=days, until=datetime.now(UTC), seed=seed, progress=show)
+        fleet = simulate_fleet(machines, days, datetime.now(UTC), seed, show)
         write_csvs(fleet, folder)
+        LiveFleet.after(fleet).save(folder / "fleet.json")
     with progress("machines and events") as show:
         import_machines(engine, folder / "machines.csv", show)
         import_events(engine, folder / "events.csv", show)
@@ -116,11 +118,13 @@ def _run(settings: Settings, sign_in: SignIn, folder: Path, console: Console) ->
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
-        children["service"] = _start(folder, "serve")
+        children["service"] = _start(folder, "service", "serve")
         _wait_ready(address, children["service"], folder)
-        children["worker"] = _start(folder, "worker")
+        children["worker"] = _start(folder, "worker", "worker")
         keys = {"WEARWATCH_API_KEY": sign_in.sensor_key, "WEARWATCH_EVENTS_KEY": sign_in.operator_key}
-        children["sensors"] = _start(folder, "simulate", "sensors", "--url", address, env=keys)
+        children["sensors"] = _start(
+            folder, "sensors", "simulate", "sensors", "--out", str(folder), "--url", address, env=keys
+        )
         console.print(f"\n  Open      {address}\n  Name      {sign_in.name}\n  Password  {sign_in.password}\n")
         console.print(f"Service, worker and sensors run; their logs lie in {folder}. Ctrl-C stops everything.")
         _watch(children, folder)
@@ -134,9 +138,9 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _start(folder: Path, *command: str, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+def _start(folder: Path, name: str, *command: str, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
     """A part of the demo in a session of its own, so that Ctrl-C reaches us first and we stop them in order."""
-    with (folder / f"{command[-1] if command[0] != 'simulate' else 'sensors'}.log").open("ab") as log:
+    with (folder / f"{name}.log").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "wearwatch", *command],
             stdin=subprocess.DEVNULL,
@@ -155,7 +159,7 @@ def _wait_ready(address: str, service: subprocess.Popen[bytes], folder: Path) ->
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(CHECK_EVERY_SECONDS)
-    raise Unavailable(f"The service did not become ready; see {folder / 'serve.log'}.")
+    raise Unavailable(f"The service did not become ready; see {folder / 'service.log'}.")
 
 
 def _watch(children: dict[str, subprocess.Popen[bytes]], folder: Path) -> None:
