@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
 
 from app import health, problems
+from app.dashboard import routes as dashboard
+from app.dashboard.hub import listening
 from app.database import Bind, database_url, make_engine
 from app.fleet import routes as fleet
 from app.fleet.failure_modes import load_failure_modes
@@ -21,10 +25,15 @@ from app.security.policy import public
 from app.security.recent import RecentPrincipals
 from app.settings import Settings, get_settings
 
-ROOMS = (fleet, risk, planning, security, jobs, health)
+ROOMS = (dashboard, fleet, risk, planning, security, jobs, health)
 
 
 def create_app(settings: Settings, bind: Bind) -> FastAPI:
+    @asynccontextmanager
+    async def running(app: FastAPI) -> AsyncIterator[None]:
+        async with listening(app, bind):
+            yield
+
     # The library's own pages load scripts from a CDN, which neither a factory nor our policy lets through.
     app = FastAPI(
         title="Wearwatch",
@@ -33,6 +42,7 @@ def create_app(settings: Settings, bind: Bind) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         responses=problems.RESPONSES,
+        lifespan=running,
     )
     app.state.settings = settings
     app.state.bind = bind
@@ -41,7 +51,7 @@ def create_app(settings: Settings, bind: Bind) -> FastAPI:
 
     @app.get("/api/v1/openapi.json", dependencies=[public()], include_in_schema=False)
     def openapi() -> dict[str, Any]:
-        return app.openapi()
+        return problems.describe_problems(app.openapi())
 
     for room in ROOMS:
         app.include_router(room.router)

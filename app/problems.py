@@ -13,6 +13,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 from sqlalchemy import exc
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
@@ -62,6 +63,13 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     }
     for status, description in (("4XX", "Refused, with the reason"), ("5XX", "Not possible now, with the reason"))
 }
+
+
+def describe_problems(document: dict[str, Any]) -> dict[str, Any]:
+    """The interface's description, with the schema that RESPONSES refer to."""
+    _, described = models_json_schema([(Problem, "serialization")], ref_template="#/components/schemas/{model}")
+    document["components"]["schemas"].update(described["$defs"])
+    return document
 
 
 def printable(text: object) -> str:
