@@ -58,7 +58,8 @@ def keep_plan(session: Session, as_of: datetime, items: Sequence[dict[str, Any]]
     session.add(plan)
     session.flush()
     if items:
-        session.execute(insert(PlanItem), [{"plan_id": plan.id, **item} for item in items])
+        # Past the ORM, which would send a statement for every run of lines with the same columns unset.
+        session.connection().execute(insert(PlanItem), [{"plan_id": plan.id, **item} for item in items])
     kept = select(Plan.id).order_by(Plan.id.desc()).limit(PLANS_KEPT)
     session.execute(delete(Plan).where(Plan.id.not_in(kept)))
     return plan.id

@@ -118,6 +118,40 @@ def _remaining_life(said: Prediction) -> RemainingLife | None:
     )
 
 
+def ranking_question(
+    settings: Settings,
+    now: datetime,
+    horizon_hours: float,
+    *,
+    limit: int,
+    offset: int = 0,
+    site: str | None = None,
+    line: str | None = None,
+    q: str | None = None,
+    status: str | None = None,
+    min_probability: float | None = None,
+) -> dict[str, object]:
+    """What `ranked_fleet` needs to know."""
+    limits = limits_of(settings)
+    return {
+        "horizon_hours": horizon_hours,
+        "status_horizon_hours": STATUS_HORIZON_HOURS,
+        "min_probability": min_probability,
+        "site": site,
+        "line": line,
+        "q": q,
+        "status": status,
+        "limit": limit,
+        "offset": offset,
+        "now": now,
+        "silent_since": now - limits.silent_after,
+        "stale_since": now - limits.stale_after,
+        "warn_probability": limits.warn_probability,
+        "alarm_probability": limits.alarm_probability,
+        "default_failure_cost": settings.failure_cost,
+    }
+
+
 def ranked_machine(row: RowMapping, settings: Settings, now: datetime) -> RankedMachine:
     """One line of the ranking. A risk that is not usable is shown without an expected loss and without a change."""
     known = Known(

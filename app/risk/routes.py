@@ -21,7 +21,7 @@ from app.risk.curve import hours_text
 from app.risk.history_store import history
 from app.risk.model_routes import router as model_router
 from app.risk.ranking_store import ranked_fleet
-from app.risk.reading_risk import limits_of, ranked_machine, risk_out
+from app.risk.reading_risk import ranked_machine, ranking_question, risk_out
 from app.risk.schemas import HistoryOut, HistoryPoint, RankingOut, RiskOut
 from app.security.policy import Role, allow
 from app.settings import SettingsDep
@@ -91,24 +91,19 @@ def get_ranking(
     offset: Offset = 0,
 ) -> RankingOut:
     """The fleet ranked by risk. Machines without a usable prediction come last, with the reason."""
-    hours, limits = horizon_hours(session, horizon), limits_of(settings)
-    given = {
-        "horizon_hours": hours,
-        "status_horizon_hours": STATUS_HORIZON_HOURS,
-        "min_probability": min_probability,
-        "site": site,
-        "line": line,
-        "q": q,
-        "status": status and status.value,
-        "limit": limit,
-        "offset": offset,
-        "now": now,
-        "silent_since": now - limits.silent_after,
-        "stale_since": now - limits.stale_after,
-        "warn_probability": limits.warn_probability,
-        "alarm_probability": limits.alarm_probability,
-        "default_failure_cost": settings.failure_cost,
-    }
+    hours = horizon_hours(session, horizon)
+    given = ranking_question(
+        settings,
+        now,
+        hours,
+        limit=limit,
+        offset=offset,
+        site=site,
+        line=line,
+        q=q,
+        status=status and status.value,
+        min_probability=min_probability,
+    )
     total, rows = ranked_fleet(session, order, given)
     return RankingOut(
         horizon=hours_text(hours),

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from psycopg.types.json import Jsonb
 from sqlalchemy import func, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from app.announce import announce
 from app.errors import NotFound
@@ -130,9 +130,11 @@ def watched(session: Session, key: str) -> Watched:
 
 
 def watched_fleet(session: Session) -> list[Watched]:
-    """Every machine still at work, by key."""
+    """Every machine still at work, by key; without reasons and modes, most of what a prediction weighs."""
     still = Machine.decommissioned_at.is_(None) | (Machine.decommissioned_at > func.now())
-    return [Watched(*row) for row in session.execute(_watched().where(still).order_by(Machine.key))]
+    light = (defer(Prediction.reasons), defer(Prediction.modes), defer(Model.card), defer(Model.manifest))
+    query = _watched().where(still).order_by(Machine.key).options(*light)
+    return [Watched(*row) for row in session.execute(query)]
 
 
 def _watched() -> Any:

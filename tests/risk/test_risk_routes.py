@@ -138,6 +138,20 @@ def test_machines_without_a_usable_risk_come_last_and_are_never_dropped(
     assert keys(body) == ["low"]
 
 
+def test_pages_put_together_are_the_whole_ranking(ask, make_machine, make_model, make_scored):
+    model = make_model()
+    for number in range(7):
+        read_at = NOW - timedelta(hours=9) if number % 3 == 0 else NOW
+        make_scored(f"fan-{number}", model, 0.1 * number, read_at=read_at)
+    make_machine("never")
+    _, whole = ask("/risk?limit=100")
+    assert keys(whole)[:4] == ["fan-5", "fan-4", "fan-2", "fan-1"]
+    for size in (1, 2, 3, 4):
+        pages = [ask(f"/risk?limit={size}&offset={offset}")[1] for offset in range(0, 8, size)]
+        assert [line for page in pages for line in page["machines"]] == whole["machines"]
+        assert {page["total"] for page in pages} == {8}
+
+
 def test_filters_and_pages_count_what_they_let_through(ask, make_model, make_scored):
     model = make_model()
     for number in range(5):
