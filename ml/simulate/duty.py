@@ -68,7 +68,7 @@ class Duty:
         """Another product or speed for some days: vibration and load move though nothing wears."""
         machines = len(self.process_until)
         starts = (rng.random(machines) < -np.expm1(-PROCESS_CHANGES_PER_HOUR * hours)) & (self.process_until < time)
-        vibration, load = np.exp(rng.normal(0.15, 0.3, machines)), rng.uniform(0.85, 1.15, machines)
+        vibration, load = np.exp(rng.normal(0.1, 0.25, machines)), rng.uniform(0.85, 1.15, machines)
         until = time + rng.integers(1 * DAY, 12 * DAY, machines)
         over = ~starts & (self.process_until < time)
         self.process_vibration = np.where(starts, vibration, np.where(over, 1.0, self.process_vibration))
@@ -92,4 +92,4 @@ def ambient_c(time: int) -> float:
     """Hall temperature: warmest in late July and in the afternoon."""
     season = np.cos(2 * np.pi * (time / YEAR - 0.56))
     hour = np.cos(2 * np.pi * (time % DAY / DAY - 0.62))
-    return float(21 + 6 * season + 2.5 * hour)
+    return float(21 + 4 * season + 2.5 * hour)

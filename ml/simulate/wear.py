@@ -27,9 +27,9 @@ class Mode:
 # Lives are short, so that 120 days hold enough failures to learn from.
 MODES = (
     Mode("VIB", "bearing", 205, 2.4, 0.0, 0.0, 0.35, 0.0, None),
-    Mode("OHE", "winding", 215, 0.0, 0.0, 0.65, 0.0, 0.05, None),
+    Mode("OHE", "winding", 215, 0.0, 0.0, 0.85, 0.0, 0.05, None),
     Mode("STD", "coupling", 215, 0.3, 1.5, 0.0, 0.0, 0.04, None),
-    Mode("ELU", "seal", 200, 0.2, 0.0, 0.2, 0.0, 0.16, "LOW-OIL"),
+    Mode("ELU", "seal", 200, 0.2, 0.0, 0.2, 0.0, 0.2, "LOW-OIL"),
 )
 COMPONENTS = tuple(mode.component for mode in MODES)
 # Shocks come from outside (a jam, a foreign body), so no sensor can foresee them.
@@ -86,8 +86,8 @@ class Wear:
 
     def _new_part(self, rng: np.random.Generator, machine: int, component: int) -> None:
         self.threshold[machine, component] = np.exp(rng.normal(0, 0.08))
-        self.onset[machine, component] = rng.uniform(0.4, 0.7)
-        self.expression[machine, component] = np.exp(rng.normal(-0.05, 0.35))
+        self.onset[machine, component] = rng.uniform(0.45, 0.65)
+        self.expression[machine, component] = np.exp(rng.normal(-0.02, 0.22))
 
     def grow(self, rng: np.random.Generator, speed: Floats, stress: Floats, hours: float) -> None:
         """A gamma process: increments never fall, and two half steps are spread like one whole step."""
@@ -102,4 +102,4 @@ class Wear:
     def severity(self) -> Floats:
         """0 while the wear cannot be seen, about 1 at the end, scaled by how plainly the part shows it."""
         visible = np.clip((self.damage - self.onset) / (self.threshold - self.onset), 0, 1.3)
-        return np.asarray(visible**1.8 * self.expression)
+        return np.asarray(visible**2 * self.expression)
