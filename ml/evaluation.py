@@ -44,7 +44,7 @@ class Judged:
 
 
 def judged(moments: Moments, outcomes: Outcomes, k: int) -> Judged:
-    rows = np.flatnonzero((outcomes.interval <= k) | outcomes.observed[:, k])
+    rows = np.flatnonzero(known_at(moments, outcomes, k))
     truth = outcomes.interval[rows] <= k
     return Judged(
         rows,
@@ -58,11 +58,23 @@ def judged(moments: Moments, outcomes: Outcomes, k: int) -> Judged:
     )
 
 
-def thresholds(risk: Floats, outcomes: Outcomes) -> list[float]:
+def known_at(moments: Moments, outcomes: Outcomes, k: int) -> Flags:
+    """[n] rows that survived horizon k for certain, or failed before it no later than such a survivor was seen.
+
+    In the last hours before the data end only failures are known: with them alone every model would look too timid.
+    """
+    survived = (outcomes.interval > k) & outcomes.observed[:, k]
+    failed = outcomes.interval <= k
+    if survived.any():
+        failed &= moments.as_of <= moments.as_of[survived].max()
+    return np.asarray(survived | failed)
+
+
+def thresholds(risk: Floats, moments: Moments, outcomes: Outcomes) -> list[float]:
     """[K] where F1 is best on these rows, which must not be the ones the card judges."""
     found = []
     for k in range(len(outcomes.horizons_hours)):
-        known = (outcomes.interval <= k) | outcomes.observed[:, k]
+        known = known_at(moments, outcomes, k)
         found.append(best_threshold(risk[known, k], outcomes.interval[known] <= k, outcomes.weight[known]))
     return found
 

@@ -21,6 +21,7 @@ from ml.models.base import Floats, HazardModel, Outcomes, Progress, cumulative_r
 from ml.models.ensemble import Ensemble
 from ml.models.odds import mix
 from ml.models.registry import BASELINES, DEFAULT_KINDS, KINDS
+from ml.split import Split
 from ml.uncertainty import BAND_IS, Spread
 
 # Three folds cost two fits' time in all and leave two thirds of the machines to learn from.
@@ -59,27 +60,30 @@ class _Tried:
 def learn(
     features: Features,
     outcomes: Outcomes,
-    learning: Rows,
-    judging: Rows,
+    cut: Split,
     *,
     kinds: Sequence[str] = DEFAULT_KINDS,
     seed: int = 0,
     progress: Progress = silent,
 ) -> list[Learnt]:
-    """One Learnt per kind asked for. `learning` rows fit and calibrate, `judging` rows only judge.
+    """One Learnt per kind asked for. The cut's last part only judges, those before it fit and calibrate.
 
+    Until the last fit, outcomes are those of the cut: nothing is learnt from what only its judged time tells.
     Raises BadInput when there are too few failures to learn from.
     """
-    known, later = outcomes.take(learning), outcomes.take(judging)
+    learning, judging = np.sort(np.concatenate(cut.parts[:-1])), cut.parts[-1]
+    known, later = cut.outcomes.take(learning), cut.outcomes.take(judging)
     _refuse_too_few(known)
-    tried = _try_all(features, outcomes, learning, judging, kinds, seed, progress)
+    tried = _try_all(_Task(features, outcomes, known, learning, judging, seed), kinds, progress)
     calibrated = {kind: learn_calibration(each.left_out, known) for kind, each in tried.items()}
     risks = {kind: cumulative_risk(calibrated[kind].apply(each.judged)) for kind, each in tried.items()}
     limits = {
-        kind: thresholds(cumulative_risk(calibrated[kind].apply(each.left_out)), known)
+        kind: thresholds(
+            cumulative_risk(calibrated[kind].apply(each.left_out)), features.moments.take(learning), known
+        )
         for kind, each in tried.items()
     }
-    facts = _facts(features, outcomes, learning, judging, seed)
+    facts = {"split": cut.words, "seed": seed} | _facts(features, known, later, learning, judging)
     learnt = []
     for kind in kinds:
         others = [name for name in BASELINES if name != kind]
@@ -112,56 +116,54 @@ def distinct_failures(outcomes: Outcomes) -> int:
     return len(np.unique(outcomes.failure[outcomes.failure >= 0]))
 
 
-def _try_all(
-    features: Features,
-    outcomes: Outcomes,
-    learning: Rows,
-    judging: Rows,
-    kinds: Sequence[str],
-    seed: int,
-    progress: Progress,
-) -> dict[str, _Tried]:
+@dataclass(frozen=True)
+class _Task:
+    """`known` are the outcomes of the learning rows as the cut tells them, `outcomes` all of them in full."""
+
+    features: Features
+    outcomes: Outcomes
+    known: Outcomes
+    learning: Rows
+    judging: Rows
+    seed: int
+
+
+def _try_all(task: _Task, kinds: Sequence[str], progress: Progress) -> dict[str, _Tried]:
     """Every base kind fitted FOLDS + 2 times; the ensemble is put together from its members without another fit."""
     members = MEMBERS if Ensemble.kind in kinds else ()
     base = list(dict.fromkeys([*BASELINES, *(kind for kind in kinds if kind != Ensemble.kind), *members]))
-    fold = machine_folds(features.moments.machine[learning], outcomes.failure[learning], seed)
     heavy = [kind for kind in base if kind not in BASELINES]
     tried: dict[str, _Tried] = {}
     for kind in base:
         start, share = (heavy.index(kind), 1.0) if kind in heavy else (0, 0.0)
         told = _part_of(progress, start / max(len(heavy), 1), share / max(len(heavy), 1))
-        tried[kind] = _try(kind, features, outcomes, learning, judging, fold, seed, told)
+        tried[kind] = _try(kind, task, told)
     if Ensemble.kind in kinds:
         tried[Ensemble.kind] = _together([tried[kind] for kind in members])
     return tried
 
 
-def _try(
-    kind: str,
-    features: Features,
-    outcomes: Outcomes,
-    learning: Rows,
-    judging: Rows,
-    fold: Rows,
-    seed: int,
-    progress: Progress,
-) -> _Tried:
-    started, fits = time.monotonic(), int(fold.max()) + 3
+def _try(kind: str, task: _Task, progress: Progress) -> _Tried:
+    started = time.monotonic()
+    seen, later = task.features.take(task.learning), task.features.take(task.judging)
+    fold = machine_folds(seen.moments.machine, task.known.failure, task.seed)
+    folds = range(int(fold.max()) + 1)
 
-    def fitted(rows: Rows, place: int) -> HazardModel:
-        told = _part_of(progress, place / fits, 1 / fits)
-        return KINDS[kind]().fit(features.take(rows), outcomes.take(rows), seed=seed, progress=told)
+    def fitted(place: int, features: Features, outcomes: Outcomes) -> HazardModel:
+        told = _part_of(progress, place / (len(folds) + 2), 1 / (len(folds) + 2))
+        return KINDS[kind]().fit(features, outcomes, seed=task.seed, progress=told)
 
-    later, by_fold = features.take(judging), []
-    left_out = np.zeros((len(learning), len(outcomes.horizons_hours), len(outcomes.modes)))
-    for number in range(fits - 2):
+    left_out = np.zeros((len(seen), len(task.known.horizons_hours), len(task.known.modes)))
+    by_fold = []
+    for number in folds:
         out = fold == number
-        model = fitted(learning[~out], number)
-        left_out[out] = model.hazards(features.take(learning[out]))
+        model = fitted(number, seen.take(~out), task.known.take(~out))
+        left_out[out] = model.hazards(seen.take(out))
         by_fold.append(model.hazards(later))
-    judged = fitted(learning, fits - 2).hazards(later)
-    everything = np.union1d(learning, judging)
-    return _Tried(left_out, np.stack(by_fold), judged, fitted(everything, fits - 1), time.monotonic() - started)
+    judged = fitted(len(folds), seen, task.known).hazards(later)
+    everything = np.union1d(task.learning, task.judging)
+    last = fitted(len(folds) + 1, task.features.take(everything), task.outcomes.take(everything))
+    return _Tried(left_out, np.stack(by_fold), judged, last, time.monotonic() - started)
 
 
 def _together(members: Sequence[_Tried]) -> _Tried:
@@ -191,12 +193,10 @@ def _part_of(progress: Progress, start: float, share: float) -> Progress:
     return lambda done, doing: progress(start + share * done, doing)
 
 
-def _facts(features: Features, outcomes: Outcomes, learning: Rows, judging: Rows, seed: int) -> dict[str, Any]:
-    known, later = outcomes.take(learning), outcomes.take(judging)
+def _facts(features: Features, known: Outcomes, later: Outcomes, learning: Rows, judging: Rows) -> dict[str, Any]:
     return {
-        "seed": seed,
         "features": len(features.names),
-        "modes": list(outcomes.modes),
+        "modes": list(known.modes),
         "learnt_from": _window(features, learning) | {"failures": distinct_failures(known)},
         "judged_on": _window(features, judging) | {"failures": distinct_failures(later)},
         "refit": REFIT,

@@ -65,8 +65,7 @@ def train(
     learnt = learn(
         built,
         outcomes,
-        cut.learning,
-        cut.test,
+        cut,
         kinds=(*BASELINES, *DEFAULT_KINDS),
         seed=seed,
         progress=part_of(progress, 0.12, 0.98),

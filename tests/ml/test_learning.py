@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,20 +16,22 @@ from ml.models.ensemble import Ensemble
 from ml.models.lstm import Lstm
 from ml.models.random_forest import RandomForest
 from ml.models.registry import BASELINES, KINDS
+from ml.split import Split
 
 
 @pytest.fixture(scope="module")
 def parts(small_fleet):
     """Learning and judging rows: the last third of the time judges, a gap of the longest horizon between."""
     as_of = small_fleet[0].moments.as_of - 1_700_000_000
-    return np.flatnonzero(as_of < 200 * 3600), np.flatnonzero(as_of >= 368 * 3600)
+    early, late = np.flatnonzero(as_of < 200 * 3600), np.flatnonzero(as_of >= 368 * 3600)
+    return Split((early, late), small_fleet[1], "time", "cut by time")
 
 
 @pytest.fixture(scope="module")
 def learnt(small_fleet, parts):
     told = []
     found = learn(
-        *small_fleet, *parts, kinds=["random_forest", "logistic"], seed=2, progress=lambda *a: told.append(a)
+        *small_fleet, parts, kinds=["random_forest", "logistic"], seed=2, progress=lambda *a: told.append(a)
     )
     return found, told
 
@@ -55,7 +58,7 @@ def test_progress_rises_to_the_end(learnt):
 
 
 def test_a_seed_repeats_the_whole_story(small_fleet, parts, learnt):
-    again = learn(*small_fleet, *parts, kinds=["random_forest"], seed=2)[0]
+    again = learn(*small_fleet, parts, kinds=["random_forest"], seed=2)[0]
     first = learnt[0][0]
     assert np.array_equal(again.fitted.hazards(small_fleet[0]), first.fitted.hazards(small_fleet[0]))
     assert again.card["horizons"] == first.card["horizons"]
@@ -63,10 +66,11 @@ def test_a_seed_repeats_the_whole_story(small_fleet, parts, learnt):
 
 def test_outcomes_of_the_judged_time_change_no_threshold_and_no_calibration(small_fleet, parts, learnt):
     features, outcomes = small_fleet
-    learning, judging = parts
     turned = outcomes.take(np.arange(len(outcomes)))
+    judging = parts.parts[-1]
     turned.interval[judging] = turned.interval[judging][::-1]
-    card = learn(features, turned, learning, judging, kinds=["random_forest"], seed=2)[0].card
+    cut = replace(parts, outcomes=turned)
+    card = learn(features, turned, cut, kinds=["random_forest"], seed=2)[0].card
     first = learnt[0][0].card
     assert card["calibration"] == first["calibration"]
     assert [each["threshold"] for each in card["horizons"]] == [each["threshold"] for each in first["horizons"]]
@@ -105,7 +109,7 @@ def test_the_ensemble_is_made_of_its_members_without_another_fit(small_fleet, pa
     monkeypatch.setitem(KINDS, "lstm", Tiny)
     monkeypatch.setitem(KINDS, "random_forest", SmallForest)
     monkeypatch.setattr(Ensemble, "fit", refuse)
-    found = learn(*small_fleet, *parts, kinds=["ensemble"], seed=2)
+    found = learn(*small_fleet, parts, kinds=["ensemble"], seed=2)
     assert [each.fitted.kind for each in found] == ["ensemble"]
     assert found[0].fitted.hazards(small_fleet[0]).shape == (len(small_fleet[0]), 3, 2)
 
@@ -114,7 +118,7 @@ def test_too_few_failures_are_refused_in_one_sentence(small_fleet, parts):
     features, outcomes = small_fleet
     healthy = np.flatnonzero(outcomes.interval == 3)
     with pytest.raises(BadInput, match="0 failures to learn from"):
-        learn(features, outcomes, healthy, parts[1])
+        learn(features, outcomes, replace(parts, parts=(healthy, parts.parts[1])))
 
 
 def test_folds_hold_whole_machines_and_share_the_failures():
