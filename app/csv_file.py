@@ -47,6 +47,14 @@ class Rejects:
 
     def add(self, line: int, reason: str) -> None:
         self.count += 1
+        self.note(line, reason)
+
+    @property
+    def written(self) -> bool:
+        return self._file is not None
+
+    def note(self, line: int, reason: str) -> None:
+        """Something to know about a line that was not refused."""
         if self._file is None:
             self._open()
         csv.writer(self._file).writerow([line, reason])  # type: ignore[arg-type]
@@ -110,14 +118,18 @@ class CsvRows:
     def reject(self, line: int, reason: str) -> None:
         self.rejects.add(line, reason)
 
+    def note(self, line: int, reason: str) -> None:
+        """Name a line in the report without refusing it."""
+        self.rejects.note(line, reason)
+
     def report(
         self, added: int, already_there: int, *, merged: int = 0, conflicts: int = 0, notes: tuple[str, ...] = ()
     ) -> ImportReport:
-        path = self.rejects.path if self.rejects.count else None
+        path = self.rejects.path if self.rejects.written else None
         return ImportReport(self.read, added, already_there, self.rejects.count, path, merged, conflicts, notes)
 
     def check_columns(self, needed: Collection[str], optional: Collection[str] | None) -> None:
-        """Raises BadInput where a needed column is missing, one comes twice or, given `optional`, one is unknown."""
+        """Raises BadInput where a needed column is missing, one comes twice or, given `optional`, is unknown."""
         name = self.path.name
         missing = [column for column in needed if column not in self.columns]
         if missing:

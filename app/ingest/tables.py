@@ -71,7 +71,7 @@ class RejectedReading(Base):
 
 
 class TouchedBucket(Base):
-    """A bucket whose readings changed since it was rolled up. Append-only, so that senders never wait for each other."""
+    """A bucket whose readings changed since its roll-up. Append-only, so that senders never wait for each other."""
 
     __tablename__ = "touched_buckets"
 

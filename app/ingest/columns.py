@@ -1,0 +1,81 @@
+"""Readings as columns: the one form in which HTTP requests and files reach the checks and the store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+from app.ingest.tables import CORE_CHANNELS
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+Extra = dict[str, float]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECONDS = 1_000_000
+FIRST_SECOND = datetime(1, 1, 2, tzinfo=UTC).timestamp()
+LAST_SECOND = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Readings, one a row.
+
+    machine: keys as sent. measured_us: [rows] microseconds since 1970 in UTC.
+    values: [rows, 4] the named channels in the order of CORE_CHANNELS; NaN where not measured.
+    extra: every other channel, None where there is none.
+    """
+
+    machine: list[str]
+    measured_us: Ints
+    values: Floats
+    extra: list[Extra | None]
+
+    def __len__(self) -> int:
+        return len(self.machine)
+
+    def take(self, rows: Ints) -> Columns:
+        return Columns(
+            [self.machine[row] for row in rows],
+            self.measured_us[rows],
+            self.values[rows],
+            [self.extra[row] for row in rows],
+        )
+
+    def as_json(self, row: int) -> str:
+        """One row as it could have been sent."""
+        measured_at = EPOCH + timedelta(microseconds=int(self.measured_us[row]))
+        reading: dict[str, object] = {"machine": self.machine[row], "measured_at": measured_at.isoformat()}
+        named = zip(CORE_CHANNELS, self.values[row].tolist(), strict=True)
+        reading |= {channel: value for channel, value in named if value == value}
+        return json.dumps(reading | ({"extra": self.extra[row]} if self.extra[row] else {}))
+
+
+NO_ROWS = Columns([], np.empty(0, np.int64), np.empty((0, len(CORE_CHANNELS))), [])
+
+
+def join(parts: Sequence[Columns]) -> Columns:
+    """The rows of all parts, one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    return Columns(
+        [key for part in parts for key in part.machine],
+        np.concatenate([part.measured_us for part in parts]),
+        np.concatenate([part.values for part in parts]),
+        [extra for part in parts for extra in part.extra],
+    )
+
+
+def to_microseconds(times: Sequence[datetime]) -> Ints:
+    """Aware times -> microseconds since 1970. A float second holds a microsecond exactly until the year 2255.
+
+    Zones can carry a time out of the years 1 to 9999; it is kept just inside, where every later check refuses it.
+    """
+    seconds = np.array([time.timestamp() for time in times], dtype=np.float64)
+    return np.rint(np.clip(seconds, FIRST_SECOND, LAST_SECOND) * MICROSECONDS).astype(np.int64)

@@ -1,0 +1,154 @@
+"""Group commit: one writer thread a process; requests that wait at the same time share one transaction.
+
+A request is answered only after the commit that holds it. Nothing is buffered beyond the requests that wait.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from threading import Condition, Thread
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from app.database import Bind, session_scope
+from app.errors import TooBusy, Unavailable
+from app.ingest.writing import Batch, BatchReport, Writer
+from app.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+# A transaction of this many rows takes about 0.1 s; with more the first of the group waits and nothing is saved.
+MOST_ROWS_TOGETHER = 20_000
+# What may wait: a few seconds of work. Whoever comes later is told to try again instead of waiting for longer.
+MOST_ROWS_WAITING = 300_000
+MOST_REQUESTS_WAITING = 5_000
+RETRY_AFTER_SECONDS = 2
+# People look at live pages; twice a second is as live as they can see.
+SECONDS_BETWEEN_NOTICES = 0.5
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A request's batch, and the promise of its report."""
+
+    batch: Batch
+    future: Future[BatchReport] = field(default_factory=Future)
+
+
+class Committer:
+    """Takes batches from any thread, answers each through a future once it is committed or has failed."""
+
+    def __init__(self, bind: Bind, settings: Settings) -> None:
+        self.commits = 0
+        self._bind = bind
+        self._writer = Writer(bind, settings)
+        self._queue: deque[Waiting] = deque()
+        self._rows_waiting = 0
+        self._changed = Condition()
+        self._stopping = False
+        self._news: set[str] = set()
+        self._next_notice = 0.0
+        self._thread = Thread(target=self._run, name="ingest-committer", daemon=True)
+        self._thread.start()
+
+    def submit(self, batch: Batch) -> Future[BatchReport]:
+        """Raises TooBusy where too much waits already, Unavailable while stopping."""
+        waiting = Waiting(batch)
+        rows = len(batch.columns)
+        with self._changed:
+            if self._stopping:
+                raise Unavailable("The service is stopping.", retry_after=RETRY_AFTER_SECONDS)
+            full = self._queue and self._rows_waiting + rows > MOST_ROWS_WAITING
+            if full or len(self._queue) >= MOST_REQUESTS_WAITING:
+                raise TooBusy(
+                    "More readings arrive than can be stored; this batch was not stored, send it again.",
+                    retry_after=RETRY_AFTER_SECONDS,
+                )
+            self._queue.append(waiting)
+            self._rows_waiting += rows
+            self._changed.notify()
+        return waiting.future
+
+    def stop(self) -> None:
+        """Refuse new batches, commit and answer those that wait."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            group = self._next_group()
+            if group:
+                self._write(group)
+            elif self._stopping:
+                return
+            self._announce()
+
+    def _next_group(self) -> list[Waiting]:
+        """What waits, up to a bound; empty when a notice is due or nothing will come any more."""
+        with self._changed:
+            while not self._queue and not self._stopping:
+                pause = max(0.0, self._next_notice - time.monotonic()) if self._news else None
+                if not self._changed.wait(pause):
+                    return []
+            group: list[Waiting] = []
+            rows = 0
+            while self._queue and (not group or rows + len(self._queue[0].batch.columns) <= MOST_ROWS_TOGETHER):
+                waiting = self._queue.popleft()
+                rows += len(waiting.batch.columns)
+                group.append(waiting)
+            self._rows_waiting -= rows
+            return group
+
+    def _write(self, group: Sequence[Waiting]) -> None:
+        """Answer everyone in the group, whatever happens."""
+        try:
+            reports = self._writer.write([waiting.batch for waiting in group])
+        except Exception as error:  # noqa: BLE001  the outermost loop: an error belongs to the requests that wait
+            self._write_failed(group, error)
+            return
+        self.commits += 1
+        for waiting, report in zip(group, reports, strict=True):
+            waiting.future.set_result(report)
+            self._news.update(waiting.batch.columns.machine)
+
+    def _write_failed(self, group: Sequence[Waiting], error: Exception) -> None:
+        """One batch that cannot be stored must not take the others with it; a database that is away takes all."""
+        self._writer.forget()
+        passing = isinstance(error, DBAPIError) and error.connection_invalidated
+        if len(group) > 1 and isinstance(error, SQLAlchemyError) and not passing and _is_about_data(error):
+            for waiting in group:
+                self._write([waiting])
+            return
+        log.warning("readings not stored", requests=len(group), kind=type(error).__name__)
+        for waiting in group:
+            waiting.future.set_exception(error)
+
+    def _announce(self) -> None:
+        """Tell other processes which machines have new readings, at most every so often."""
+        if not self._news or time.monotonic() < self._next_notice:
+            return
+        machine = next(iter(self._news)) if len(self._news) == 1 else None
+        self._news = set()
+        self._next_notice = time.monotonic() + SECONDS_BETWEEN_NOTICES
+        try:
+            with session_scope(self._bind) as session:
+                session.execute(text("SET LOCAL synchronous_commit = off"))
+                notice = json.dumps({"kind": "reading", "machine": machine})
+                session.execute(text("SELECT pg_notify('wearwatch', :notice)"), {"notice": notice})
+        except SQLAlchemyError as error:
+            log.warning("live pages not told", kind=type(error).__name__)
+
+
+def _is_about_data(error: SQLAlchemyError) -> bool:
+    """SQLSTATE 22 (data) and 23 (integrity): sending the same again gives the same."""
+    state = getattr(getattr(error, "orig", None), "sqlstate", None)
+    return isinstance(state, str) and state[:2] in ("22", "23")

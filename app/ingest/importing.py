@@ -1,0 +1,67 @@
+"""Readings from a CSV file: the same checks and the same store as for requests, in chunks, each committed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from app.csv_file import CsvRows, ImportReport, Progress, Row, open_csv
+from app.database import Bind
+from app.errors import BadInput
+from app.ingest.csv_columns import KEYS, Times, parse_rows
+from app.ingest.merging import Outcome
+from app.ingest.plausibility import channel_fault, implausible, sentence
+from app.ingest.tables import CORE_CHANNELS
+from app.ingest.writing import Batch, BatchReport, Writer
+from app.settings import Settings
+
+ROWS_PER_COMMIT = 20_000
+TIMES_WITHOUT_ZONE = "Times without a zone were taken as UTC."
+
+
+def import_readings(bind: Bind, settings: Settings, path: Path, progress: Progress) -> ImportReport:
+    """Store what is new; every chunk is committed, so a broken run is simply started again.
+
+    `machine` and `measured_at` (ISO 8601, UTC where it names no zone) are needed; the named channels are known, any
+    other column is an extra channel. A blank cell was not measured. Unknown machines are registered.
+    """
+    writer, times = Writer(bind, settings), Times()
+    counts = np.zeros(len(Outcome), dtype=np.int64)
+    with open_csv(path, KEYS, progress) as rows:
+        _check_channels(rows)
+        lines = iter(rows)
+        while chunk := list(islice(lines, ROWS_PER_COMMIT)):
+            report = _store(rows, chunk, times, writer, settings)
+            counts += np.bincount(report.outcomes, minlength=len(Outcome))
+        added, same, merged, conflicts = counts.tolist()
+        notes = (TIMES_WITHOUT_ZONE,) if times.without_zone else ()
+        return rows.report(added, same, merged=merged, conflicts=conflicts, notes=notes)
+
+
+def _check_channels(rows: CsvRows) -> None:
+    channels = [name for name in rows.columns if name not in KEYS]
+    if not channels:
+        raise BadInput(f"{rows.path.name} has no column with a channel, such as temperature_c.")
+    for name in channels:
+        fault = None if name in CORE_CHANNELS else channel_fault(name)
+        if fault:
+            raise BadInput(f"{rows.path.name} has the column {name[:40]!r}, but {fault}.")
+
+
+def _store(rows: CsvRows, chunk: list[Row], times: Times, writer: Writer, settings: Settings) -> BatchReport:
+    parsed = parse_rows(chunk, rows.columns, times)
+    implausible_rows = implausible(parsed.columns, datetime.now(UTC), settings.max_future)
+    faults = parsed.faults | {parsed.lines[row]: sentence(*fault) for row, fault in implausible_rows.items()}
+    for line in sorted(faults):
+        rows.reject(line, faults[line])
+    good = np.setdiff1d(np.arange(len(parsed.lines)), np.array(list(implausible_rows), dtype=np.int64))
+    lines = np.array(parsed.lines, dtype=np.int64)[good]
+    batch = Batch(parsed.columns.take(good), lines, [], f"import {rows.path.name}"[:200], may_register=True)
+    [report] = writer.write([batch])
+    for each in report.contradictions:
+        told = f"{each.channel}: {each.stored:g} is stored already; {each.refused:g} is kept among the conflicts."
+        rows.note(each.row, told)
+    return report

@@ -1,0 +1,98 @@
+"""Readings over HTTP: `POST /readings`, charts, and the ledgers of refused and conflicting readings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, FastAPI, Query, Request, Response
+from pydantic import AwareDatetime
+from starlette.concurrency import run_in_threadpool
+
+from app.database import SessionDep
+from app.ingest import chart, ledger
+from app.ingest.actions import prepare, summarise
+from app.ingest.body import read_body
+from app.ingest.committer import Committer
+from app.ingest.schemas import READINGS_BODY, ConflictPage, MachineReadings, ReadingsReport, RejectedPage
+from app.security.policy import PrincipalDep, Role, allow
+from app.settings import SettingsDep
+
+# Decoding this much takes about a millisecond; more would make every other request wait, so it moves to a thread.
+DECODED_AT_ONCE_BYTES = 128 << 10
+
+
+@asynccontextmanager
+async def committing(app: FastAPI) -> AsyncIterator[None]:
+    """Starts the committer with the service; at the end everything that waits is committed and answered."""
+    committer = committer_of(app)
+    yield
+    await run_in_threadpool(committer.stop)
+
+
+def committer_of(app: FastAPI) -> Committer:
+    committer: Committer | None = getattr(app.state, "committer", None)
+    if committer is None:
+        committer = app.state.committer = Committer(app.state.bind, app.state.settings)
+    return committer
+
+
+router = APIRouter(prefix="/api/v1", tags=["readings"], lifespan=committing)
+
+
+@router.post(
+    "/readings",
+    dependencies=[allow(Role.SENSOR)],
+    response_model=ReadingsReport,
+    openapi_extra=READINGS_BODY,
+    summary="Store readings; the answer comes after the commit and names every row that was not stored.",
+)
+async def post_readings(request: Request, settings: SettingsDep, principal: PrincipalDep) -> Response:
+    body = await read_body(request, settings)
+    kind = request.headers.get("content-type", "")
+    arguments = (body, kind, settings, principal, datetime.now(UTC))
+    small = len(body) <= DECODED_AT_ONCE_BYTES
+    batch = prepare(*arguments) if small else await run_in_threadpool(prepare, *arguments)
+    report = await asyncio.wrap_future(committer_of(request.app).submit(batch))
+    return Response(summarise(report).model_dump_json(), media_type="application/json")
+
+
+@router.get("/readings/rejected", dependencies=[allow(Role.OPERATOR)], summary="Refused readings, newest first.")
+def get_rejected(
+    session: SessionDep,
+    machine: Annotated[str | None, Query(max_length=100)] = None,
+    before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> RejectedPage:
+    return ledger.rejected(session, machine, before, limit)
+
+
+@router.get(
+    "/readings/conflicts", dependencies=[allow(Role.OPERATOR)], summary="Contradicting readings, newest first."
+)
+def get_conflicts(
+    session: SessionDep,
+    machine: Annotated[str | None, Query(max_length=100)] = None,
+    before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> ConflictPage:
+    return ledger.conflicts(session, machine, before, limit)
+
+
+@router.get(
+    "/machines/{key}/readings",
+    dependencies=[allow(Role.OPERATOR)],
+    summary="A machine's channels as columns for a chart; the extremes survive however many readings there are.",
+)
+def get_machine_readings(
+    key: str,
+    session: SessionDep,
+    settings: SettingsDep,
+    start: Annotated[AwareDatetime | None, Query(alias="from")] = None,
+    end: Annotated[AwareDatetime | None, Query(alias="to", description="Exclusive; default: now.")] = None,
+    max_points: Annotated[int, Query(ge=1, le=2000)] = 2000,
+) -> MachineReadings:
+    return chart.machine_readings(session, settings, key, chart.window(session, key, start, end), max_points)
