@@ -13,7 +13,8 @@ from app.errors import BadInput
 BATCH_ROWS = 1000
 TIMEOUT_SECONDS = 30.0
 SHORTEST_WAIT, LONGEST_WAIT = 1.0, 60.0
-AGAIN_LATER = frozenset({408, 425, 429, 500, 502, 503, 504, 507})
+# The service read it and found it wrong, so that the same again would be wrong again. Anything else is tried again.
+WRONG_FOR_GOOD = frozenset({400, 409, 413, 422})
 KEY_REFUSED = frozenset({401, 403})
 EVENT_FIELDS = ("kind", "code", "component", "started_at", "ended_at", "note")
 Row = dict[str, Any]
@@ -53,7 +54,7 @@ class Gateway:
         while rows:
             batch = rows[:BATCH_ROWS]
             answer = self._post("/api/v1/readings", batch, self.sensor_key)
-            if wait := self._must_wait(answer):
+            if wait := self._must_wait(answer, WRONG_FOR_GOOD):
                 return wait
             self._note(answer, f"{len(batch)} readings")
             del rows[: len(batch)]
@@ -67,7 +68,7 @@ class Gateway:
                 body = {name: event[name] for name in EVENT_FIELDS} | ({} if ended else {"ended_at": None})
                 path = f"/api/v1/machines/{quote(event['machine'], safe='')}/events"
                 answer = self._post(path, body, self.operator_key)
-                if wait := self._must_wait(answer):
+                if wait := self._must_wait(answer, WRONG_FOR_GOOD | {404}):
                     return wait
                 self._note(answer, f"{event['kind']} of {event['machine']}")
             event["told"] = True
@@ -89,12 +90,14 @@ class Gateway:
         finally:
             connection.close()
 
-    def _must_wait(self, answer: Answer) -> float:
+    def _must_wait(self, answer: Answer, wrong: frozenset[int]) -> float:
         if answer.status in KEY_REFUSED:
             raise BadInput(f"The service at {self.base_url} refuses the key ({answer.status}).")
-        if answer.status and answer.status not in AGAIN_LATER:
+        if answer.stored or answer.status in wrong:
             self._wait = SHORTEST_WAIT
             return 0.0
+        if answer.status:
+            self.last_refusal = f"the service answers {answer.status}"
         wait = answer.retry_after if answer.retry_after is not None else self._wait
         self._wait = min(self._wait * 2, LONGEST_WAIT)
         return max(wait, SHORTEST_WAIT)

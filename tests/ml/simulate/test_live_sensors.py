@@ -107,8 +107,8 @@ def test_a_reading_has_the_fields_of_the_wire_and_no_empty_ones(service, saved):
 
 
 def test_rows_the_service_did_not_take_are_kept_over_a_restart_and_sent_again(service, saved):
-    service.answers = [(503, {"Retry-After": "7"}), (429, {}), (500, {})]
-    for hours in (1, 2, 3):
+    service.answers = [(503, {"Retry-After": "7"}), (429, {}), (500, {}), (404, {})]
+    for hours in (1, 2, 3, 3):
         run(service, saved, [END + hours * HOUR])
     assert service.rows == []
     waiting = LiveFleet.load(saved).readings
