@@ -51,7 +51,7 @@ def store_predictions(session: Session, model_id: int, rows: Iterable[NewPredict
         raise NotFound(f"There is no model {model_id}.")
     stored = _copy(session, model_id, rows)
     if status == "champion":
-        session.execute(text(SERVE.format(chosen="SELECT machine_id, id, as_of FROM stored_predictions")))
+        session.execute(text(SERVE_STORED))
     session.execute(text("DROP TABLE new_predictions, stored_predictions"))
     announce(session, "risk")
     return stored
@@ -59,21 +59,32 @@ def store_predictions(session: Session, model_id: int, rows: Iterable[NewPredict
 
 def serve_predictions_of(session: Session, model_id: int) -> None:
     """Serve this model's newest predictions where they are at least as new as the ones served now."""
-    newest = (
-        "SELECT DISTINCT ON (machine_id) machine_id, id, as_of FROM predictions "
-        "WHERE model_id = :model_id ORDER BY machine_id, as_of DESC"
-    )
-    session.execute(text(SERVE.format(chosen=newest)), {"model_id": model_id})
+    session.execute(text(SERVE_MODEL), {"model_id": model_id})
 
 
-SERVE = """
+SERVE_STORED = """
     INSERT INTO latest_predictions (machine_id, prediction_id)
-    SELECT chosen.machine_id, chosen.id
-    FROM ({chosen}) chosen
-    LEFT JOIN latest_predictions latest ON latest.machine_id = chosen.machine_id
+    SELECT stored.machine_id, stored.id
+    FROM stored_predictions stored
+    LEFT JOIN latest_predictions latest ON latest.machine_id = stored.machine_id
     LEFT JOIN predictions served ON served.id = latest.prediction_id
-    WHERE served.id IS NULL OR chosen.as_of >= served.as_of
-    ORDER BY chosen.machine_id
+    WHERE served.id IS NULL OR stored.as_of >= served.as_of
+    ORDER BY stored.machine_id
+    ON CONFLICT (machine_id) DO UPDATE SET prediction_id = excluded.prediction_id
+"""
+# Looks no further back than what is served, so that a promotion does not read years of predictions.
+SERVE_MODEL = """
+    INSERT INTO latest_predictions (machine_id, prediction_id)
+    SELECT machines.id, newest.id
+    FROM machines
+    LEFT JOIN latest_predictions latest ON latest.machine_id = machines.id
+    LEFT JOIN predictions served ON served.id = latest.prediction_id
+    JOIN LATERAL (
+        SELECT id FROM predictions
+        WHERE machine_id = machines.id AND model_id = :model_id AND as_of >= coalesce(served.as_of, '-infinity')
+        ORDER BY as_of DESC LIMIT 1
+    ) newest ON true
+    ORDER BY machines.id
     ON CONFLICT (machine_id) DO UPDATE SET prediction_id = excluded.prediction_id
 """
 
