@@ -80,7 +80,7 @@ def session_scope(bind: Bind) -> Iterator[Session]:
         yield session
 
 
-def get_bind(request: Request) -> Bind:
+async def get_bind(request: Request) -> Bind:
     """The database of this application; create_app put it there."""
     bind: Bind = request.app.state.bind
     return bind

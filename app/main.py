@@ -14,6 +14,7 @@ from app.dashboard.hub import listening
 from app.database import Bind, database_url, make_engine
 from app.fleet import routes as fleet
 from app.fleet.failure_modes import load_failure_modes
+from app.ingest import routes as ingest
 from app.jobs import routes as jobs
 from app.logs import RequestLog, configure_logs
 from app.planning import routes as planning
@@ -25,7 +26,7 @@ from app.security.policy import public
 from app.security.recent import RecentPrincipals
 from app.settings import Settings, get_settings
 
-ROOMS = (dashboard, fleet, risk, planning, security, jobs, health)
+ROOMS = (ingest, dashboard, fleet, risk, planning, security, jobs, health)
 
 
 def create_app(settings: Settings, bind: Bind) -> FastAPI:

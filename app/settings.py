@@ -100,7 +100,10 @@ def get_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        wrong = "; ".join(f"{variable_of(str(e['loc'][0]))}: {e['msg'].removeprefix('Value error, ').rstrip('.')}" for e in error.errors())
+        wrong = "; ".join(
+            f"{variable_of(str(e['loc'][0]))}: {e['msg'].removeprefix('Value error, ').rstrip('.')}"
+            for e in error.errors()
+        )
         raise BadInput(f"A setting cannot be used. {wrong}.") from error
 
 
@@ -109,7 +112,7 @@ def variable_of(name: str) -> str:
     return name.upper() if name.lower() == "database_url" else f"WEARWATCH_{name.upper()}"
 
 
-def settings_of(request: Request) -> Settings:
+async def settings_of(request: Request) -> Settings:
     """The settings of this application; create_app put them there."""
     settings: Settings = request.app.state.settings
     return settings
