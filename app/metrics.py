@@ -19,7 +19,7 @@ REQUEST_SECONDS = Histogram(
 )
 READINGS = Counter(
     "wearwatch_readings_total",
-    "Readings by what became of them: accepted, duplicate, conflict or rejected.",
+    "Readings by what became of them: accepted, duplicate, merged, conflict or rejected.",
     ("outcome",),
     registry=REGISTRY,
 )

@@ -192,3 +192,16 @@ def test_the_interface_is_described_with_our_problem_document(client):
     assert set(machine) == {"200", "4XX", "5XX"}
     assert "Problem" in described["components"]["schemas"]
     assert "HTTPValidationError" not in described["components"]["schemas"]
+
+
+def test_metrics_count_what_became_of_readings(client, key_for):
+    def rejected() -> float:
+        (line,) = [x for x in client.get("/metrics").text.splitlines() if 'readings_total{outcome="rejected"}' in x]
+        return float(line.split()[-1])
+
+    key = key_for(Role.SENSOR, may_register_machines=True)
+    reading = {"machine": "a/b", "measured_at": "2026-11-20T08:00:00Z", "temperature_c": 61.2}
+    client.post("/api/v1/readings", json=reading, headers=key)
+    before = rejected()
+    client.post("/api/v1/readings", json=[reading, reading], headers=key)
+    assert rejected() == before + 2

@@ -9,9 +9,10 @@ import numpy as np
 from app.errors import BadInput
 from app.ingest.decode import decode
 from app.ingest.merging import Outcome
-from app.ingest.plausibility import Rejection, implausible, sentence
+from app.ingest.plausibility import Rejection, implausible
 from app.ingest.schemas import ConflictingRow, ReadingsReport, RejectedRow
 from app.ingest.writing import Batch, BatchReport
+from app.metrics import READINGS
 from app.security.policy import Principal
 from app.settings import Settings
 
@@ -36,6 +37,9 @@ def prepare(body: bytes, content_type: str, settings: Settings, principal: Princ
 def summarise(report: BatchReport) -> ReadingsReport:
     """Raises BadInput where not one row of the request could be stored: a sender that looks at the status only."""
     counts = np.bincount(report.outcomes, minlength=len(Outcome)).tolist()
+    for outcome in Outcome:
+        READINGS.labels(outcome.name.lower()).inc(counts[outcome])
+    READINGS.labels("rejected").inc(len(report.rejected))
     rejected = [
         RejectedRow(index=each.index, field=_printable(each.field), reason=_printable(each.reason) or "")
         for each in report.rejected

@@ -107,6 +107,8 @@ def machine_fault(key: str) -> str | None:
         return f"the machine's key has {len(key)} characters; at most {LONGEST_NAME}"
     if not key.isprintable() or key != key.strip():
         return "the machine's key has control characters or spaces around it"
+    if "/" in key or key in (".", ".."):
+        return "the machine's key holds a slash or only dots; it is part of addresses"
     return None
 
 
