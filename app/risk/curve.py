@@ -68,7 +68,8 @@ class Curve:
         if wanted <= 0 or k == len(self.cumulative_hazards):
             return 0.0 if wanted <= 0 else None
         start, low = (self.horizons_hours[k - 1], self.cumulative_hazards[k - 1]) if k else (0.0, 0.0)
-        return start + (self.horizons_hours[k] - start) * (wanted - low) / (self.cumulative_hazards[k] - low)
+        end, high = self.horizons_hours[k], self.cumulative_hazards[k]
+        return min(start + (end - start) * (wanted - low) / (high - low), end)
 
     def expected_hours(self, hours: float) -> float:
         """E[min(T, hours)]: the integral of S, exact for a constant hazard between horizons."""

@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from app.errors import BadInput
@@ -74,6 +74,7 @@ def test_more_time_is_never_less_risk(curve, one, other):
 
 
 @given(curves(), st.floats(0, 1))
+@example(make_curve((1.0, 106.0), (0.0, 1.0)), 1.0)
 def test_the_inverse_finds_the_time_the_risk_is_reached(curve, probability):
     hours = curve.hours_at(probability)
     highest = curve.probability(curve.longest_hours)

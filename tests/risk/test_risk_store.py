@@ -90,13 +90,19 @@ def test_a_risk_that_is_none_is_stored_as_not_enough_data(session, make_machine,
     machine, model = make_machine(), make_model()
     odd = [{"words": "a\x00b", "value": math.inf}]
     row = said_of(
-        machine, probabilities=probabilities, anomaly_score=math.nan, reasons=odd, modes={"OHE": [math.nan]}
+        machine,
+        probabilities=probabilities,
+        remaining_life_median_hours=99.0,
+        anomaly_score=math.nan,
+        reasons=odd,
+        modes={"OHE": [math.nan]},
     )
     store_predictions(session, model.id, [row])
     found = served(session, machine)
     assert found.probabilities is None
     assert found.not_enough_data.startswith("the model gave no usable risk: ")
     assert why in found.not_enough_data
+    assert found.remaining_life_median_hours is None
     assert (found.anomaly_score, found.reasons) == (None, [{"words": "ab", "value": None}])
 
 
