@@ -60,12 +60,8 @@ def summarise(report: BatchReport) -> ReadingsReport:
 
 
 def _none_stored(rejected: list[RejectedRow]) -> str:
-    first = f"{rejected[0].field}: {rejected[0].reason}" if rejected[0].field else rejected[0].reason
-    return (
-        f"{first}."
-        if len(rejected) == 1
-        else f"None of the {len(rejected)} readings was stored. The first: {first}."
-    )
+    first = sentence(rejected[0].field, rejected[0].reason)
+    return first if len(rejected) == 1 else f"None of the {len(rejected)} readings was stored. The first: {first}"
 
 
 def _printable(text: str | None) -> str | None:

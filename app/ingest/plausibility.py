@@ -62,7 +62,7 @@ def _faults(columns: Columns, now: datetime, max_future: timedelta) -> Iterator[
     for number, channel in enumerate(CORE_CHANNELS):
         low, high, _ = LIMITS[channel]
         values: Floats = columns.values[:, number]
-        for row in _where(np.logical_or(values < low, values > high)):
+        for row in _where(np.asarray((values < low) | (values > high), dtype=np.bool_)):
             yield row, (channel, out_of_range(channel, values[row]))
     empty = set(_where(np.isnan(columns.values).all(axis=1)))
     for row, extra in enumerate(columns.extra):
