@@ -264,24 +264,31 @@ class ModelsPage:
 
 
 @dataclass(frozen=True)
-class MetricRow:
-    """One figure of one horizon, for the model and each baseline, in the order of `ModelPage.compared`."""
+class FigureRow:
+    """One model's figure along the horizons, `best` where it leads; `interval` is the model's own 90 % interval."""
 
-    horizon: str
-    metric: str
+    name: str
     values: tuple[float | None, ...]
-    interval: tuple[float, float] | None
-    best: int | None
+    best: tuple[bool, ...]
+    interval: tuple[tuple[float, float] | None, ...]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of merit for the model, first, and for each baseline."""
+
+    words: str
+    rows: tuple[FigureRow, ...]
 
 
 @dataclass(frozen=True)
 class ModelPage:
     frame: Frame
     model: ModelRow
-    facts: tuple[tuple[str, str], ...]
-    compared: tuple[str, ...]
-    metrics: tuple[MetricRow, ...]
-    lead_time: tuple[tuple[str, str], ...]
+    facts: tuple[tuple[str, str | datetime], ...]
+    horizons: tuple[str, ...]
+    figures: tuple[Figure, ...]
+    warning_time: tuple[tuple[str, tuple[str, ...]], ...]
     curves: dict[str, object]
     proven: bool
     warnings: tuple[str, ...]

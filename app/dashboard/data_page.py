@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from app.dashboard import words
 from app.dashboard.context import Conflicting, DataPage, Frame, Rejected, SilentMachine
-from app.ingest.tables import ReadingConflict, RejectedReading
+from app.ingest.schemas import ConflictOut, RejectedOut
 
 LONGEST_PAYLOAD = 300
 
@@ -15,22 +15,24 @@ LONGEST_PAYLOAD = 300
 def data_page(
     frame: Frame,
     silent: tuple[SilentMachine, ...],
-    rejected: tuple[int, Sequence[RejectedReading]],
-    conflicts: tuple[int, Sequence[tuple[str, ReadingConflict]]],
+    rejected: Sequence[RejectedOut],
+    conflicts: Sequence[ConflictOut],
+    totals: tuple[int, int],
     silent_after: timedelta,
 ) -> DataPage:
+    """`totals`: all refused and all contradicting readings, of which the newest are given."""
     return DataPage(
         frame=frame,
         silent=silent,
-        rejected=tuple(map(_rejected, rejected[1])),
-        rejected_total=rejected[0],
-        conflicts=tuple(_conflict(key, conflict) for key, conflict in conflicts[1]),
-        conflicts_total=conflicts[0],
+        rejected=tuple(map(_rejected, rejected)),
+        rejected_total=totals[0],
+        conflicts=tuple(map(_conflict, conflicts)),
+        conflicts_total=totals[1],
         silent_after=words.duration(silent_after.total_seconds() / 3600),
     )
 
 
-def _rejected(row: RejectedReading) -> Rejected:
+def _rejected(row: RejectedOut) -> Rejected:
     return Rejected(
         machine=row.machine,
         field=row.field,
@@ -41,10 +43,10 @@ def _rejected(row: RejectedReading) -> Rejected:
     )
 
 
-def _conflict(key: str, row: ReadingConflict) -> Conflicting:
+def _conflict(row: ConflictOut) -> Conflicting:
     name, unit = words.channel(row.channel)
     return Conflicting(
-        machine=key,
+        machine=row.machine,
         channel=name,
         unit=unit,
         measured_at=row.measured_at,

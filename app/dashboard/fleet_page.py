@@ -178,6 +178,8 @@ def _life(row: Mapping[str, Any], scale: float) -> tuple[Markup, str]:
     if low is None:
         return Markup(""), ""
     said = life_words(low, median, high, row["horizons_hours"][-1])
+    if low >= row["horizons_hours"][-1]:
+        return Markup(""), said
     return life_bar(low, _within(median, scale), _within(high, scale), scale, said), said
 
 
@@ -210,7 +212,9 @@ def silent_machines(ranked: Sequence[Mapping[str, Any]], now: datetime) -> tuple
             row["key"],
             row["line"],
             row["last_reading_at"],
-            f"for {_silence(row['last_reading_at'], now)}" if row["last_reading_at"] else "since ever",
+            f"for {_silence(row['last_reading_at'], now)}"
+            if row["last_reading_at"]
+            else "has never sent a reading",
         )
         for row in rows
     )

@@ -15,6 +15,7 @@ from app.dashboard.machine_page import MachineFacts
 from app.fleet.actions import failure_modes_of
 from app.fleet.failure_modes import FailureModes
 from app.fleet.store import list_events
+from app.planning import store as planning_store
 from app.planning.tables import Plan
 from app.risk import store as risk_store
 from app.risk.assess import STATUS_HORIZON_HOURS
@@ -79,23 +80,22 @@ def ranking(
     return [{**row, "status": str(said.status), "reason": said.not_enough_data} for row, said in judged]
 
 
-def plan_facts(
-    session: Session, machine_id: int | None = None
-) -> tuple[Plan | None, list[ProposedService], list[LeftOut]]:
+def plan_facts(session: Session) -> tuple[Plan | None, list[ProposedService], list[LeftOut]]:
     """The newest plan with its services in the order of their dates, and the machines it left out."""
-    plan = store.newest_plan(session)
-    lines = store.planned(session, plan, machine_id) if plan else []
-    services = [service for service in map(_proposed, lines) if service is not None]
-    left_out = [
-        LeftOut(line.machine.key, line.machine.line, line.item.reason)
-        for line in lines
-        if line.item.service_by is None
-    ]
-    return plan, services, left_out
+    plan = planning_store.newest_plan(session)
+    if plan is None:
+        return None, [], []
+    services = planning_store.services(session, plan, None, None, MOST_MACHINES, 0)
+    left_out = planning_store.left_out(session, plan, None, None, MOST_MACHINES, 0)
+    return (
+        plan,
+        [service for each in services if (service := _proposed(each)) is not None],
+        [LeftOut(each.machine.key, each.machine.line, each.item.reason) for each in left_out],
+    )
 
 
-def _proposed(line: store.Planned) -> ProposedService | None:
-    machine, item = line
+def _proposed(proposed: planning_store.Proposed) -> ProposedService | None:
+    item, machine = proposed
     if item.service_by is None:
         return None
     return ProposedService(
@@ -119,7 +119,7 @@ def machine_facts(
     hours = status_horizon(watched.model)
     events, _ = list_events(session, machine, None, MOST_EVENTS, 0)
     said = history(session, machine.id, hours, now - HISTORY, now + DAY)
-    services = plan_facts(session, machine.id)[1]
+    services = [each for each in plan_facts(session)[1] if each.key == key]
     return MachineFacts(
         machine=machine,
         risk=risk_out(watched, settings, now),

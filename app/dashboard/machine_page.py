@@ -67,15 +67,15 @@ def machine_page(frame: Frame, facts: MachineFacts, form: EventForm) -> MachineP
 
 def _facts(facts: MachineFacts) -> tuple[str, ...]:
     machine = facts.machine
-    rating = [
+    rated = [
         f"{words.number(machine.rated_power_kw)} kW" if machine.rated_power_kw else "",
         f"{words.number(machine.rated_current_a)} A" if machine.rated_current_a else "",
-        machine.asset_class or "",
     ]
     said = [
         machine.site,
         machine.line,
-        " ".join(filter(None, rating)),
+        machine.asset_class,
+        ", ".join(filter(None, rated)),
         f"{machine.support} support" if machine.support else None,
         f"{facts.running_hours:,.0f} running hours" if facts.running_hours is not None else None,
     ]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from app.dashboard import words
-from app.dashboard.context import Frame, MetricRow, ModelPage, ModelRow, ModelsPage
+from app.dashboard.context import Figure, FigureRow, Frame, ModelPage, ModelRow, ModelsPage
 from app.risk.assess import STATUS_HORIZON_HOURS
 from app.risk.tables import Model
 
@@ -49,34 +50,54 @@ def model_row(model: Model) -> ModelRow:
 
 def model_page(frame: Frame, model: Model) -> ModelPage:
     horizons = _horizons(model.card)
-    baselines = list(_mapping(horizons[0].get("baselines"))) if horizons else []
     return ModelPage(
         frame=frame,
         model=model_row(model),
         facts=_facts(model),
-        compared=(model.kind, *baselines),
-        metrics=tuple(row for each in horizons for row in _metrics(each, baselines)),
-        lead_time=_lead_time(horizons),
+        horizons=tuple(map(_within, horizons)),
+        figures=_figures(model.kind, horizons),
+        warning_time=_warning_time(horizons),
         curves=_curves(horizons),
         proven=bool(model.card.get("beats_baselines")),
         warnings=tuple(map(str, _list(model.card.get("warnings")))),
     )
 
 
-def _metrics(horizon: Mapping[str, Any], baselines: list[str]) -> list[MetricRow]:
-    own = _mapping(horizon.get("model"))
-    others = [_mapping(_mapping(horizon.get("baselines")).get(name)) for name in baselines]
-    rows = []
-    for name, (said, more_is_better) in FIGURES.items():
-        values = tuple(_number(figures.get(name)) for figures in (own, *others))
-        if any(value is not None for value in values):
-            within = words.horizon(_number(horizon.get("hours")) or 0.0)
-            rows.append(MetricRow(within, said, values, _interval(own, name), _best(values, more_is_better)))
-    return rows
+def _within(horizon: Mapping[str, Any]) -> str:
+    return words.horizon(_number(horizon.get("hours")) or 0.0)
 
 
-def _best(values: tuple[float | None, ...], more_is_better: bool) -> int | None:
-    """Which column leads; None where the first two read the same."""
+def _figures(kind: str, horizons: list[Mapping[str, Any]]) -> tuple[Figure, ...]:
+    """Each figure for the model and every baseline, along the horizons; figures the card lacks are left out."""
+    baselines = list(_mapping(horizons[0].get("baselines"))) if horizons else []
+    own = [_mapping(each.get("model")) for each in horizons]
+    cards = {kind: own} | {
+        name: [_mapping(_mapping(each.get("baselines")).get(name)) for each in horizons] for name in baselines
+    }
+    return tuple(
+        _figure(name, cards) for name in FIGURES if any(_number(figures.get(name)) is not None for figures in own)
+    )
+
+
+def _figure(figure: str, cards: Mapping[str, list[Mapping[str, Any]]]) -> Figure:
+    said, more_is_better = FIGURES[figure]
+    values = {name: [_number(each.get(figure)) for each in along] for name, along in cards.items()}
+    leaders = [_leader(column, more_is_better) for column in zip(*values.values(), strict=True)]
+    own = next(iter(cards))
+    rows = [
+        FigureRow(
+            words.model_kind(name),
+            tuple(along),
+            tuple(leader == place for leader in leaders),
+            tuple(_interval(each, figure) for each in cards[name]) if name == own else (),
+        )
+        for place, (name, along) in enumerate(values.items())
+    ]
+    return Figure(said, tuple(rows))
+
+
+def _leader(values: tuple[float | None, ...], more_is_better: bool) -> int | None:
+    """Which of them leads; None where the first two read the same."""
     known = [(round(value, DECIMALS), place) for place, value in enumerate(values) if value is not None]
     if not known:
         return None
@@ -90,26 +111,30 @@ def _interval(figures: Mapping[str, Any], name: str) -> tuple[float, float] | No
     return (ends[0], ends[1]) if len(ends) == 2 and ends[0] is not None and ends[1] is not None else None
 
 
-def _lead_time(horizons: list[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
-    said = []
-    for each in horizons:
-        own, within = _mapping(each.get("model")), words.horizon(_number(each.get("hours")) or 0.0)
-        caught, all_ = own.get("failures_caught"), own.get("failures")
-        if isinstance(caught, int) and isinstance(all_, int) and all_:
-            said.append((f"failures caught, {within} ahead", f"{caught} of {all_}"))
-        lead = _number(own.get("lead_time_hours_median"))
-        if lead is not None:
-            said.append((f"median lead time, {within} ahead", words.duration(lead)))
-        false = _number(own.get("false_alarms_per_machine_year"))
-        if false is not None:
-            said.append((f"false alarms a machine and year, {within}", words.number(round(false, 1))))
-    return tuple(said)
+def _warning_time(horizons: list[Mapping[str, Any]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    own = [_mapping(each.get("model")) for each in horizons]
+    said = (
+        ("failures caught", tuple(map(_caught, own))),
+        ("median lead time", tuple(words.duration(_number(each.get("lead_time_hours_median"))) for each in own)),
+        ("false alarms a machine and year", tuple(map(_false_alarms, own))),
+    )
+    return tuple(row for row in said if any(value != words.NOTHING for value in row[1]))
+
+
+def _caught(figures: Mapping[str, Any]) -> str:
+    caught, all_ = figures.get("failures_caught"), figures.get("failures")
+    return f"{caught} of {all_}" if isinstance(caught, int) and isinstance(all_, int) and all_ else words.NOTHING
+
+
+def _false_alarms(figures: Mapping[str, Any]) -> str:
+    alarms = _number(figures.get("false_alarms_per_machine_year"))
+    return words.NOTHING if alarms is None else f"{alarms:.1f}"
 
 
 def _curves(horizons: list[Mapping[str, Any]]) -> dict[str, Any]:
     reliability, precision_recall = [], []
     for each in horizons:
-        within = words.horizon(_number(each.get("hours")) or 0.0)
+        within = _within(each)
         bins = _points(each.get("reliability"), "predicted", "observed")
         if len(bins[0]) > 1:
             reliability.append({"horizon": within, "predicted": bins[0], "observed": bins[1]})
@@ -119,7 +144,8 @@ def _curves(horizons: list[Mapping[str, Any]]) -> dict[str, Any]:
             precision_recall.append(
                 {"horizon": within, "recall": curve[0], "precision": curve[1], "prevalence": prevalence}
             )
-    return {"reliability": reliability, "precision_recall": precision_recall}
+    marked = _within(_status_horizon(horizons)) if horizons else ""
+    return {"reliability": reliability, "precision_recall": precision_recall, "marked": marked}
 
 
 def _points(curve: object, x: str, y: str) -> tuple[list[float], list[float]]:
@@ -128,17 +154,17 @@ def _points(curve: object, x: str, y: str) -> tuple[list[float], list[float]]:
     return [a for a, _ in known], [b for _, b in known]
 
 
-def _facts(model: Model) -> tuple[tuple[str, str], ...]:
+def _facts(model: Model) -> tuple[tuple[str, str | datetime], ...]:
     card = model.card
-    said = [
+    said: list[tuple[str, str | datetime]] = [
         ("kind", words.model_kind(model.kind)),
-        ("learnt until", words.utc(model.trained_until)),
-        ("trained", words.utc(model.created_at)),
+        ("learnt until", model.trained_until),
+        ("trained", model.created_at),
         ("horizons", ", ".join(map(words.horizon, model.horizons_hours))),
         ("failure modes", ", ".join(model.modes) or "not told apart"),
         ("bucket", words.duration(model.bucket_seconds / 3600)),
     ]
-    return tuple(said + _card_facts(card))
+    return (*said, *_card_facts(card))
 
 
 def _card_facts(card: Mapping[str, Any]) -> list[tuple[str, str]]:

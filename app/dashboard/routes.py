@@ -23,6 +23,7 @@ from app.database import SessionDep
 from app.errors import BadInput, Conflict
 from app.fleet.actions import record_event
 from app.fleet.routes import FailureModesDep
+from app.ingest import ledger
 from app.risk import actions as risk_actions
 from app.risk import model_store
 from app.risk import store as risk_store
@@ -122,8 +123,9 @@ def show_data(session: SessionDep, settings: SettingsDep, principal: PrincipalDe
     page = data_page(
         frame(settings, principal, now, "data"),
         silent_machines(ranked, now),
-        store.rejected(session, MOST_DATA_ROWS),
-        store.conflicts(session, MOST_DATA_ROWS),
+        ledger.rejected(session, None, None, MOST_DATA_ROWS).items,
+        ledger.conflicts(session, None, None, MOST_DATA_ROWS).items,
+        store.ledger_sizes(session),
         settings.silent_after,
     )
     return answer(page)

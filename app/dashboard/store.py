@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from app.fleet.tables import Event, Machine
 from app.ingest.tables import Channel, ReadingConflict, RejectedReading, Rollup
-from app.planning.tables import Plan, PlanItem
 
 SPARK_POINTS = 48
 # However narrow a bucket is, a tile or a median never reads more than this many of one channel.
@@ -101,30 +100,6 @@ def sites_and_lines(session: Session) -> tuple[tuple[str, ...], tuple[str, ...]]
     return tuple(map(str, sites)), tuple(map(str, lines))
 
 
-class Planned(NamedTuple):
-    """A line of the newest plan."""
-
-    machine: Machine
-    item: PlanItem
-
-
-def newest_plan(session: Session) -> Plan | None:
-    return session.scalar(select(Plan).order_by(Plan.id.desc()).limit(1))
-
-
-def planned(session: Session, plan: Plan, machine_id: int | None = None) -> list[Planned]:
-    """By date; machines left out come last."""
-    query = (
-        select(Machine, PlanItem)
-        .join(PlanItem, PlanItem.machine_id == Machine.id)
-        .where(PlanItem.plan_id == plan.id)
-        .order_by(PlanItem.service_by.asc().nulls_last(), Machine.key)
-    )
-    if machine_id is not None:
-        query = query.where(Machine.id == machine_id)
-    return [Planned(machine, item) for machine, item in session.execute(query)]
-
-
 def machine_channels(session: Session, machine_id: int) -> list[str]:
     """The channels a machine has ever had."""
     there = select(Rollup.machine_id).where(Rollup.machine_id == machine_id, Rollup.channel_id == Channel.id)
@@ -142,19 +117,9 @@ def recent_events(session: Session, since: datetime, most: int) -> list[Mapping[
     return [dict(row) for row in session.execute(query).mappings()]
 
 
-def rejected(session: Session, most: int) -> tuple[int, Sequence[RejectedReading]]:
-    newest = select(RejectedReading).order_by(RejectedReading.received_at.desc()).limit(most)
-    return _count(session, RejectedReading), session.scalars(newest).all()
-
-
-def conflicts(session: Session, most: int) -> tuple[int, Sequence[tuple[str, ReadingConflict]]]:
-    newest = (
-        select(Machine.key, ReadingConflict)
-        .join(Machine, Machine.id == ReadingConflict.machine_id)
-        .order_by(ReadingConflict.id.desc())
-        .limit(most)
-    )
-    return _count(session, ReadingConflict), [(key, conflict) for key, conflict in session.execute(newest)]
+def ledger_sizes(session: Session) -> tuple[int, int]:
+    """How many readings were refused, and how many contradicted, counted up to COUNTED_UP_TO."""
+    return _count(session, RejectedReading), _count(session, ReadingConflict)
 
 
 def _count(session: Session, table: type[RejectedReading] | type[ReadingConflict]) -> int:

@@ -43,6 +43,7 @@ EVENT_WORDS = {
     "fault_code": "Fault code",
     "decommission": "Decommissioned",
 }
+KIND_WORDS = {"lstm": "LSTM", "weibull": "Age only (Weibull)", "logistic": "Logistic regression"}
 NOTHING = "–"
 
 
@@ -151,4 +152,4 @@ def counted(count: int, one: str, many: str | None = None) -> str:
 
 def model_kind(key: str) -> str:
     """`random_forest` -> `Random forest`, `lstm` -> `LSTM`."""
-    return key.upper() if key == "lstm" else key.replace("_", " ").capitalize()
+    return KIND_WORDS.get(key) or key.replace("_", " ").capitalize()

@@ -5,6 +5,11 @@ const ROW_PX = 120;
 const FIRST_ROW_PX = 170;
 const EVENTS_PX = 26;
 const GAP_PX = 14;
+const TIMES = [
+  { dtickrange: [null, 43_200_000], value: "%H:%M\n%-d %b" },
+  { dtickrange: [43_200_000, "M1"], value: "%-d %b" },
+  { dtickrange: ["M1", null], value: "%b %Y" },
+];
 const SYMBOLS = { failure: "x", service: "square", fault_code: "triangle-down-open", decommission: "circle-x-open" };
 
 export function stack(channels, facts, span, colour, small) {
@@ -13,8 +18,8 @@ export function stack(channels, facts, span, colour, small) {
   const height = heights.reduce((sum, px) => sum + px + GAP_PX, 0) + 40;
   const layout = {
     ...frame(colour), height: Math.max(height, 200), hovermode: "x", shapes: [], annotations: [],
-    margin: { l: small ? 46 : 104, r: 12, t: 4, b: 34 },
-    xaxis: { ...axis(colour), showgrid: false, type: "date", range: [span.from, span.until].map(wallClock), anchor: "free", position: 0 },
+    margin: { l: small ? 46 : 124, r: 12, t: 4, b: 40 },
+    xaxis: { ...axis(colour), showgrid: false, type: "date", range: [span.from, span.until].map(wallClock), anchor: "free", position: 0, tickformatstops: TIMES, nticks: small ? 5 : 10 },
   };
   const traces = [];
   let top = 0;
@@ -64,7 +69,7 @@ function addRow(row, y, layout, axisOfRow, traces, colour, small) {
   const [low, high] = axisOfRow.domain;
   layout.annotations.push(small
     ? { xref: "paper", yref: "paper", x: 0, y: high, text: `${escape(row.name)} ${escape(row.unit)}`, showarrow: false, xanchor: "left", yanchor: "top", font: { color: colour("ink"), size: 12 }, bgcolor: colour("panel") }
-    : { xref: "paper", yref: "paper", x: 0, y: (low + high) / 2, xshift: -100, text: `${wrap(escape(row.name))}<br>${escape(row.unit)}`, align: "left", showarrow: false, xanchor: "left", yanchor: "middle", font: { color: colour("ink"), size: 12 } });
+    : { xref: "paper", yref: "paper", x: 0, y: (low + high) / 2, xshift: -118, text: `${wrap(escape(row.name))}<br>${escape(row.unit)}`, align: "left", showarrow: false, xanchor: "left", yanchor: "middle", font: { color: colour("ink"), size: 12 } });
 }
 
 const wrap = (words) => words.replace(/^(.{6,11}?) /, "$1<br>");
@@ -87,7 +92,7 @@ function extent(row) {
   if (row.normal !== null) all.push(row.normal);
   let low = Math.min(...all);
   let high = Math.max(...all);
-  if (row.zones) { low = 0; high = Math.max(high * 1.08, row.zones.bc * 1.25); return [low, high]; }
+  if (row.zones) { low = 0; high = Math.max(high * 1.08, row.zones.bc * 1.25); if (high > row.zones.bc * 1.25) high = Math.max(high, row.zones.cd * 1.2); return [low, high]; }
   if (row.floor === 0) return [0, Math.max(10, high * 1.1)];
   // A wiggle smaller than a twentieth of the level is drawn as one.
   const pad = Math.max((high - low) * 0.08, Math.abs(high + low) * 0.0125, 1e-6);
@@ -105,7 +110,7 @@ function addZones(zones, y, [, high], layout, colour) {
 
 function addEvents(events, span, layout, traces, colour) {
   const shown = events.filter((event) => { const t = new Date(event.at).getTime(); return t >= span.from && t <= span.until; });
-  layout.yaxis = { ...layout.yaxis, range: [0, 1], showticklabels: false, showgrid: false, ticks: "" };
+  layout.yaxis = { ...layout.yaxis, range: [0, 1], showticklabels: false, showgrid: false, showline: false, ticks: "" };
   const x = shown.map((event) => wallClock(new Date(event.at).getTime()));
   traces.push({
     x, y: x.map(() => 0.5), xaxis: "x", yaxis: "y", mode: "markers", hovertemplate: "%{text}<extra></extra>", text: shown.map((event) => escape(event.words)),

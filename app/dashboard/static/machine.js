@@ -57,9 +57,9 @@ function showCurve() {
     annotations: [{ x: due, y: 1, yref: "paper", text: "proposed service", showarrow: false, xanchor: due > x.at(-1) * 0.6 ? "right" : "left", yanchor: "top", xshift: due > x.at(-1) * 0.6 ? -4 : 4, font: { color: colour("link") } }],
   };
   draw(curve, traces, {
-    ...frame(colour), ...mark, height: 210, dragmode: false, margin: { l: 44, r: 10, t: 8, b: 34 },
+    ...frame(colour), ...mark, height: 210, dragmode: false, margin: { l: 48, r: 24, t: 8, b: 30 },
     xaxis: { ...axis(colour), showgrid: false, range: [0, x.at(-1)], tickvals: x.slice(1), ticktext: ticks(x), fixedrange: true, tickangle: 0 },
-    yaxis: { ...axis(colour), range: [0, 100], tickvals: [0, 25, 50, 75, 100], ticksuffix: " %", fixedrange: true },
+    yaxis: { ...axis(colour), range: [0, 100], tickvals: [0, 25, 50, 75, 100], ticktext: ["0 %", "25 %", "50 %", "75 %", "100 %"], fixedrange: true },
   });
 }
 
