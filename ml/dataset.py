@@ -65,6 +65,10 @@ def training_moments(
     every = every.take(in_use(history, every) & (every.as_of <= seconds(until)))
     outcomes = label(history, every, horizons_hours, failure_modes(history, until), until)
     seen = np.flatnonzero(outcomes.observed.any(axis=1))
+    if not len(seen):
+        raise BadInput(
+            f"The history is too short to see what became of any moment after {min(horizons_hours):g} h."
+        )
     every, outcomes = every.take(seen), outcomes.take(seen)
     rows, weight = thinned(outcomes, np.random.default_rng(seed), most)
     outcomes = outcomes.take(rows)

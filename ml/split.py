@@ -15,7 +15,7 @@ from ml.models.base import Outcomes
 SHARES = (0.70, 0.15, 0.15)
 # Distinct failures without which a part can neither teach nor judge.
 FEWEST_IN_A_PART = 3
-# Of the failures its share of time should hold. Machines run to failure from one start fail late, all of them: their
+# Of the failures its share of time should hold. Machines run to failure from one start all fail late: their
 # early time holds next to no failures, and their late time survivors only.
 LEAST_OF_ITS_SHARE = 0.5
 
@@ -36,7 +36,7 @@ class Split:
 
 
 def split(moments: Moments, outcomes: Outcomes, *, shares: Sequence[float] = SHARES, seed: int = 0) -> Split:
-    """In time order where every part then has its failures; else whole machines apart."""
+    """In time order where every part then has its failures; else whole machines apart. There must be moments."""
     by_time = _by_time(moments, outcomes, shares)
     failures = [_distinct_failures(by_time.outcomes.take(part)) for part in by_time.parts]
     if failures[0] < LEAST_OF_ITS_SHARE * shares[0] / sum(shares) * _distinct_failures(outcomes):
@@ -65,8 +65,8 @@ def _cuts(as_of: Ints, weight: Floats, shares: Sequence[float]) -> Ints:
     """The times before which these shares of all machine time lie."""
     order = np.argsort(as_of, kind="stable")
     passed = np.cumsum(weight[order])
-    wanted = np.cumsum(shares)[:-1] / np.sum(shares) * (passed[-1] if len(passed) else 0)
-    cuts: Ints = as_of[order][np.searchsorted(passed, wanted).clip(0, max(len(order) - 1, 0))]
+    wanted = np.cumsum(shares)[:-1] / np.sum(shares) * passed[-1]
+    cuts: Ints = as_of[order][np.searchsorted(passed, wanted).clip(0, len(order) - 1)]
     return cuts
 
 

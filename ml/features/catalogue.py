@@ -84,15 +84,15 @@ def sequence_channels(features: Iterable[Feature]) -> tuple[str, ...]:
 
 
 LEVELS = {
-    "mean": "mean",
-    "deviation": "deviation",
-    "min": "lowest",
-    "max": "highest",
-    "slope": "slope",
-    "last": "last value",
-    "spread": "deviation within a bucket",
-    "baseline_difference": "above its early baseline",
-    "baseline_deviations": "above its early baseline, in its deviations",
+    "mean": "mean {over}",
+    "deviation": "deviation {over}",
+    "min": "lowest {over}",
+    "max": "highest {over}",
+    "slope": "slope {over}",
+    "last": "last value {over}",
+    "spread": "deviation within a bucket, mean {over}",
+    "baseline_difference": "mean {over} above its early baseline",
+    "baseline_deviations": "mean {over} above its early baseline, in its deviations",
 }
 LEVEL_WINDOWS = {
     "mean": WINDOWS,
@@ -112,7 +112,7 @@ def _level(channel: str, bucket_seconds: int) -> Iterable[Feature]:
     units = {"slope": f"{unit} {PER_HOUR}".strip(), "baseline_deviations": "deviations"}
     for kind, windows in LEVEL_WINDOWS.items():
         for window in windows:
-            words = f"{channel_words(channel)}, {LEVELS[kind]} {window_words(window, bucket_seconds)}"
+            words = f"{channel_words(channel)}, {LEVELS[kind].format(over=window_words(window, bucket_seconds))}"
             yield Feature(f"{channel}.{kind}.{window}", kind, units.get(kind, unit), words, channel, window)
 
 

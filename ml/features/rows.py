@@ -28,16 +28,14 @@ class Rows:
 
     def starts(self, machines: int) -> Ints:
         """[machines + 1] where each machine's rows begin."""
-        numbers: Ints = np.arange(machines + 1)
-        edges: Ints = np.searchsorted(self.machine, numbers)
-        return edges
+        return np.searchsorted(self.machine, np.arange(machines + 1))
 
 
 def concatenated(starts: Ints, stops: Ints) -> Ints:
     """The positions of many ranges [start, stop), one after the other."""
     lengths = stops - starts
     before = np.cumsum(lengths) - lengths
-    return np.arange(int(lengths.sum())) + np.repeat(starts - before, lengths)
+    return np.asarray(np.arange(int(lengths.sum())) + np.repeat(starts - before, lengths))
 
 
 def first_of_run(*columns: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
