@@ -55,7 +55,7 @@ def test_failures_are_counted_once_and_false_alarms_by_episode(backtest):
 
 def test_a_row_belongs_to_a_failure_in_its_horizon_and_not_later(backtest):
     done = judge("failures", backtest / "backtest.csv", backtest / "events.csv")
-    # The failure is at hour 30.5, so hours 7 to 30 are positive; hours up to 71 of each machine are seen to the end.
+    # The failure is at hour 30.5, so hours 7 to 30 are positive; hours up to 71 are seen to the end.
     assert "144 rows, 16.67% of them" in done.stdout
 
 
