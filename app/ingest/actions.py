@@ -9,7 +9,7 @@ import numpy as np
 from app.errors import BadInput
 from app.ingest.decode import decode
 from app.ingest.merging import Outcome
-from app.ingest.plausibility import Rejection, implausible
+from app.ingest.plausibility import Rejection, implausible, sentence
 from app.ingest.schemas import ConflictingRow, ReadingsReport, RejectedRow
 from app.ingest.writing import Batch, BatchReport
 from app.metrics import READINGS

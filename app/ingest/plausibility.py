@@ -62,9 +62,9 @@ def _faults(columns: Columns, now: datetime, max_future: timedelta) -> Iterator[
     for number, channel in enumerate(CORE_CHANNELS):
         low, high, _ = LIMITS[channel]
         values: Floats = columns.values[:, number]
-        for row in _where(np.asarray((values < low) | (values > high), dtype=np.bool_)):
+        for row in _where((values < low) | (values > high)):
             yield row, (channel, out_of_range(channel, values[row]))
-    empty = set(_where(np.isnan(columns.values).all(axis=1)))
+    empty = set(_where(np.asarray(np.isnan(columns.values).all(axis=1), dtype=np.bool_)))
     for row, extra in enumerate(columns.extra):
         if extra:
             if fault := extra_fault(extra):
