@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -45,7 +46,7 @@ def backup(settings: Settings, path: Path) -> Manifest:
     revision, postgres = _versions(url)
     part = path.with_name(path.name + ".part")
     try:
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+        with _private(part) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             with archive.open(DUMP, "w", force_zip64=True) as target:
                 sha256, size = dump(url, target)
             manifest = Manifest(
@@ -168,6 +169,12 @@ def _run(engine: Engine, *statements: str) -> None:
             connection.execute(text(statement))
     # pg_restore connects by itself; idle connections of ours would only hold locks and places.
     engine.dispose()
+
+
+def _private(path: Path) -> IO[bytes]:
+    """For this user's eyes only: it holds hashes of passwords."""
+    path.unlink(missing_ok=True)
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b")
 
 
 def _flush(path: Path) -> None:

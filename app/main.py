@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 
 from app import health, problems
 from app.dashboard import routes as dashboard
 from app.dashboard.hub import listening
+from app.dashboard.page_route import problem_page
 from app.database import Bind, database_url, make_engine
+from app.errors import NotFound
 from app.fleet import routes as fleet
 from app.fleet.failure_modes import load_failure_modes
 from app.ingest import routes as ingest
@@ -57,10 +59,18 @@ def create_app(settings: Settings, bind: Bind) -> FastAPI:
     for room in ROOMS:
         app.include_router(room.router)
     problems.add_problem_handlers(app)
+    app.add_exception_handler(404, no_such_address)
     app.add_middleware(BodyLimit, most_bytes=settings.max_body_bytes)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestLog)
     return app
+
+
+def no_such_address(request: Request, error: Exception) -> Response:
+    """A page for people, a problem document for programs."""
+    if problems.wants_page(request):
+        return problem_page(request, NotFound("There is no such page."))
+    return problems.of_http(request, error)
 
 
 def application() -> FastAPI:

@@ -101,15 +101,16 @@ def of_error(request: Request, error: Exception) -> Response:
     return problem(error.status, error.title, error.detail, headers, **error.extra)
 
 
+def wants_page(request: Request) -> bool:
+    """Whether a person looks at the answer."""
+    looks = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+    return looks and not request.url.path.startswith("/api/")
+
+
 def _not_signed_in(request: Request, error: NotSignedIn) -> Response:
     """A person is sent to the sign-in page, a program is told what to send."""
-    path = request.url.path
-    if (
-        request.method == "GET"
-        and not path.startswith("/api/")
-        and "text/html" in request.headers.get("accept", "")
-    ):
-        return RedirectResponse(f"/sign-in?next={quote(path)}", 303)
+    if wants_page(request):
+        return RedirectResponse(f"/sign-in?next={quote(request.url.path)}", 303)
     return problem(error.status, error.title, error.detail, {"WWW-Authenticate": "Bearer"})
 
 

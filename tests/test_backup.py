@@ -69,6 +69,11 @@ def test_everything_comes_back_equal_in_an_empty_database(filled, saved, empty):
         connection.execute(text("INSERT INTO machines (key, configured) VALUES ('after', true)"))
 
 
+def test_a_backup_is_for_its_owner_only_and_leaves_no_part_behind(saved):
+    assert saved.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in saved.parent.iterdir() if path.is_file()] == ["wearwatch.backup"]
+
+
 def test_a_database_with_data_is_refused_unless_it_may_be_replaced(filled, saved):
     before = digest(filled)
     with filled.begin() as connection:

@@ -65,9 +65,18 @@ def test_a_broken_key_is_401_on_every_closed_door(client, session, key_for, meth
         assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_a_page_sends_a_person_to_the_sign_in(client, settings):
-    answer = client.get("/api/v1/machines", headers={"Accept": "text/html"}, follow_redirects=False)
-    assert answer.status_code == 401
+def test_a_person_is_sent_to_the_sign_in_and_a_program_is_told(client):
+    page = {"Accept": "text/html,*/*"}
+    answer = client.get("/plan?secret=x", headers=page, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=/plan")
+    assert client.get("/plan", follow_redirects=False).status_code == 401
+    assert client.get("/api/v1/machines", headers=page, follow_redirects=False).status_code == 401
+
+
+def test_an_unknown_address_is_a_page_for_people(client):
+    answer = client.get("/nowhere", headers={"Accept": "text/html"})
+    assert (answer.status_code, "There is no such page." in answer.text) == (404, True)
+    assert answer.headers["content-type"].startswith("text/html")
 
 
 def test_a_signed_in_person_may_read_and_needs_the_token_to_change(client, sign_in):
