@@ -36,9 +36,9 @@ def thinned(outcomes: Outcomes, draw: np.random.Generator, most: int) -> tuple[I
 
 def _spread(rows: Ints, quota: int, draw: np.random.Generator) -> tuple[Ints, Floats]:
     """One row drawn from each of `quota` equal stretches, so that all machines, failures and hours are met."""
-    step = len(rows) / max(quota, 1)
-    place = ((np.arange(quota) + draw.random(quota)) * step).astype(np.int64)
-    return rows[place.clip(0, max(len(rows) - 1, 0))], np.full(quota, step)
+    edges = np.arange(quota + 1) * len(rows) // max(quota, 1)
+    stretch = np.diff(edges)
+    return rows[edges[:-1] + (draw.random(quota) * stretch).astype(np.int64)], stretch.astype(float)
 
 
 def _shared_out(sizes: Sequence[int], budget: int) -> list[int]:

@@ -10,6 +10,7 @@ from ml.labels import label
 from ml.split import split
 
 HORIZONS = (24.0, 168.0)
+THREE = (0.7, 0.15, 0.15)
 
 
 def fleet(machines=10, hours=2000, every=6, failing=None, life=lambda machine: 10**9):
@@ -30,7 +31,7 @@ def run_to_failure():
 
 def test_the_parts_follow_each_other_in_time_in_their_shares():
     moments, outcomes = fleet()
-    found = split(moments, outcomes)
+    found = split(moments, outcomes, shares=THREE)
     train, validation, test = (moments.as_of[part] for part in found.parts)
     assert found.how == "time"
     assert train.max() < validation.min() <= validation.max() < test.min()
@@ -39,7 +40,7 @@ def test_the_parts_follow_each_other_in_time_in_their_shares():
 
 def test_no_outcome_window_of_a_part_reaches_into_the_next():
     moments, outcomes = fleet()
-    found = split(moments, outcomes)
+    found = split(moments, outcomes, shares=THREE)
     for part, later in zip(found.parts, found.parts[1:], strict=False):
         known = found.outcomes.take(part)
         begins = moments.as_of[later].min()
@@ -50,9 +51,16 @@ def test_no_outcome_window_of_a_part_reaches_into_the_next():
         assert (moments.as_of[part] + known.hours_to_failure * 3600 < begins)[failed].all()
 
 
+def test_four_fifths_are_learnt_from_where_nothing_else_is_said():
+    moments, outcomes = fleet()
+    assert [len(part) / len(moments) for part in split(moments, outcomes).parts] == pytest.approx(
+        [0.8, 0.2], abs=0.01
+    )
+
+
 def test_the_last_part_keeps_its_outcomes():
     moments, outcomes = fleet()
-    found = split(moments, outcomes)
+    found = split(moments, outcomes, shares=THREE)
     np.testing.assert_array_equal(found.outcomes.observed[found.parts[-1]], outcomes.observed[found.parts[-1]])
 
 
@@ -66,7 +74,7 @@ def test_weights_count_as_time():
 
 def test_machines_run_to_failure_from_one_start_are_kept_apart_whole():
     moments, outcomes = run_to_failure()
-    found = split(moments, outcomes, seed=1)
+    found = split(moments, outcomes, shares=THREE, seed=1)
     assert found.how == "machines"
     assert "late" in found.words
     parts = [set(moments.machine[part]) for part in found.parts]
@@ -76,7 +84,7 @@ def test_machines_run_to_failure_from_one_start_are_kept_apart_whole():
 
 def test_too_few_failures_for_a_cut_in_time_keep_machines_apart_with_failures_in_each_part():
     moments, outcomes = fleet(12, 2000, 6, lambda machine: [100 * machine + 150] if machine < 4 else [])
-    found = split(moments, outcomes, seed=1)
+    found = split(moments, outcomes, shares=THREE, seed=1)
     assert found.how == "machines"
     assert all((outcomes.failure[part] >= 0).any() for part in found.parts)
 
@@ -90,6 +98,6 @@ def test_a_seed_repeats_and_the_order_of_machines_is_drawn():
 
 def test_one_machine_can_only_be_cut_by_time_and_the_words_say_so():
     moments, outcomes = fleet(1, 400, 6, lambda machine: [300])
-    found = split(moments, outcomes)
+    found = split(moments, outcomes, shares=THREE)
     assert found.how == "time"
     assert "too few machines" in found.words
