@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.evaluation import evaluate, judged, thresholds, verdict
+from ml.evaluation import evaluate, thresholds, verdict
 from ml.features.history import Moments
+from ml.judging import judged
 from ml.models.base import Outcomes
 
 HOUR = 3600
