@@ -16,6 +16,7 @@ from app.settings import Settings
 # Machines ask these many times a second; while all is well they are counted in /metrics, not written down.
 QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/api/v1/readings"})
 SECRET_NAMES = frozenset({"password", "secret", "token", "authorization", "cookie", "csrf_token", "database_url"})
+LONGEST_PATH = 300
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 log = structlog.get_logger("wearwatch.request")
@@ -60,6 +61,7 @@ def configure_logs(settings: Settings) -> None:
         )
     )
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 class RequestLog:
@@ -98,7 +100,7 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
     REQUEST_SECONDS.labels(route).observe(seconds)
     if scope["path"] in QUIET_PATHS and status < 400:
         return
-    principal = scope.get("state", {}).get("actor")
-    log.info(
-        "request", method=method, path=scope["path"], status=status, ms=round(seconds * 1000, 1), actor=principal
-    )
+    actor = scope.get("state", {}).get("actor")
+    # A path is whatever a stranger sent; a line break in it would forge a line.
+    path = "".join(character if character.isprintable() else "?" for character in scope["path"][:LONGEST_PATH])
+    log.info("request", method=method, path=path, status=status, ms=round(seconds * 1000, 1), actor=actor)

@@ -37,6 +37,8 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
 MOST_ERRORS = 20
 LONGEST_TEXT = 300
+# What pydantic puts before the words of our own checks.
+OUR_OWN = "Value error, "
 DISK_FULL = "53100"
 BY_STATUS = {error.status: error for error in (Malformed, NotSignedIn, NotAllowed, NotFound, TooLarge, BadInput)}
 
@@ -88,7 +90,10 @@ def problem(
 def field_errors(errors: Sequence[Any]) -> list[dict[str, str]]:
     """Where and why, without the input: it may hold a password, or something JSON cannot say."""
     return [
-        {"field": printable(".".join(map(str, error["loc"]))), "reason": printable(error["msg"])}
+        {
+            "field": printable(".".join(map(str, error["loc"]))),
+            "reason": printable(error["msg"].removeprefix(OUR_OWN)),
+        }
         for error in errors[:MOST_ERRORS]
     ]
 

@@ -166,8 +166,17 @@ def test_the_log_names_the_path_and_a_request_id_but_no_secret(client, key_for):
     (line,) = [line for line in lines if line["event"] == "request"]
     assert (line["path"], line["status"]) == ("/api/v1/machines", 200)
     assert "hush" not in json.dumps(line)
+    assert line["actor"].startswith("key operator")
     assert key["Authorization"].split("_")[2] not in json.dumps(lines)
     assert answer.headers["x-request-id"]
+
+
+def test_a_path_cannot_forge_a_line_of_the_log(client):
+    with structlog.testing.capture_logs() as lines:
+        client.get("/a%0a2026-11-21 admin signed in%00" + "x" * 5000)
+    (path,) = [line["path"] for line in lines if line["event"] == "request"]
+    assert path.isprintable()
+    assert len(path) <= 300
 
 
 def test_a_secret_that_is_logged_by_mistake_is_hidden():

@@ -95,7 +95,7 @@ def _value(name: str, text: str) -> object:
 
 def _reason(error: ValidationError) -> str:
     first = error.errors(include_input=False, include_url=False)[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg'].removeprefix('Value error, ')}"
 
 
 def _possible(rows: CsvRows, latest: datetime) -> Iterator[tuple[int, str, EventIn]]:

@@ -74,6 +74,8 @@ async def get_principal(request: Request) -> Principal:
     principal = await get_visitor(request)
     if principal is None:
         raise NotSignedIn("Sign in, or send a key as `Authorization: Bearer ww_...`.")
+    # For the log, which stands outside and sees the request only.
+    request.state.actor = principal.actor
     return principal
 
 
