@@ -15,8 +15,8 @@ from ml.features.rows import Rows
 from ml.features.view import LOOK_BACK, View
 
 STEPS = 12  # block means of the longest window: 14 buckets each; a network learnt far better from 12 than from 48
-# Rows looked at in one go: the work arrays of a channel stay near 100 MB.
-CHUNK_ROWS = 500_000
+# Rows looked at in one go: work arrays that stay in the processor's cache made the build twice as fast as 500,000.
+CHUNK_ROWS = 60_000
 LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -38,11 +38,11 @@ def build(history: History, moments: Moments, features: Sequence[Feature], *, bl
     past = Past(history)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for part in _chunks(past.rows, ordered, history.bucket_seconds):
-            _fill(built, order[part], View(past, ordered.take(part)), features)
+            _fill(built, _as_slice(order[part]), View(past, ordered.take(part)), features)
     return built
 
 
-def _fill(built: Features, rows: Ints, view: View, features: Sequence[Feature]) -> None:
+def _fill(built: Features, rows: Ints | slice, view: View, features: Sequence[Feature]) -> None:
     """Channel by channel, so that only one channel's work arrays are held."""
     for name in dict.fromkeys(feature.channel for feature in features):
         channel = Channel(view, name) if name else None
@@ -54,7 +54,7 @@ def _fill(built: Features, rows: Ints, view: View, features: Sequence[Feature]) 
             _fill_blocks(built.blocks[:, :, built.channels.index(name)], rows, channel)
 
 
-def _fill_blocks(blocks: npt.NDArray[np.float32], rows: Ints, channel: Channel) -> None:
+def _fill_blocks(blocks: npt.NDArray[np.float32], rows: Ints | slice, channel: Channel) -> None:
     """[moments, steps] means of equal parts of the longest window, the oldest first."""
     width = LOOK_BACK // STEPS
     for step in range(blocks.shape[1]):
@@ -66,6 +66,12 @@ def _chunks(rows: Rows, moments: Moments, bucket_seconds: int) -> Iterator[Ints]
     """Runs of moments, sorted by (machine, as_of), that look at about CHUNK_ROWS rows each."""
     chunk = rows.locate(moments.machine, moments.as_of // bucket_seconds) // CHUNK_ROWS
     yield from np.split(np.arange(len(moments)), np.flatnonzero(np.diff(chunk)) + 1)
+
+
+def _as_slice(rows: Ints) -> Ints | slice:
+    """Moments mostly come in order, and writing to neighbours is far faster than to places."""
+    follow = len(rows) > 0 and bool((np.diff(rows) == 1).all())
+    return slice(int(rows[0]), int(rows[-1]) + 1) if follow else rows
 
 
 def _narrowed(column: Floats) -> npt.NDArray[np.float32]:
