@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select, update
 
+from app.database import session_scope
 from app.errors import BadInput, Conflict, NotFound, TooBusy
 from app.security import signing_in
 from app.security.passwords import HASHER, password_fits
@@ -121,3 +123,17 @@ def test_the_last_administrator_stays(session):
     create_user(session, "other", None, Role.ADMIN)
     disable_user(session, "root")
     assert [user.disabled_at is None for user in list_users(session)] == [True, False]
+
+
+def test_guesses_at_the_same_moment_are_counted_too(engine, settings):
+    def guess(number: int) -> str:
+        try:
+            with session_scope(engine) as session:
+                wrong = sign_in(session, settings, "ada", f"wrong password {number}", ADDRESS)
+        except TooBusy:
+            return "refused"
+        return "wrong" if wrong is None else "in"
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = sorted(pool.map(guess, range(12)))
+    assert answers == ["refused"] * 7 + ["wrong"] * signing_in.MOST_FOR_NAME_AND_ADDRESS
