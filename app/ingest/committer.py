@@ -88,12 +88,12 @@ class Committer:
             group = self._next_group()
             if group:
                 self._write(group)
-            elif self._stopping:
+            elif self._stopping and not self._queue:
                 return
             self._announce()
 
     def _next_group(self) -> list[Waiting]:
-        """What waits, up to a bound; empty when a notice is due or nothing will come any more."""
+        """What waits, up to a bound, without clients that gave up; may be empty, as when a notice is due."""
         with self._changed:
             while not self._queue and not self._stopping:
                 pause = max(0.0, self._next_notice - time.monotonic()) if self._news else None
@@ -101,10 +101,11 @@ class Committer:
                     return []
             group: list[Waiting] = []
             rows = 0
-            while self._queue and (not group or rows + len(self._queue[0].batch.columns) <= MOST_ROWS_TOGETHER):
+            while self._queue and (not rows or rows + len(self._queue[0].batch.columns) <= MOST_ROWS_TOGETHER):
                 waiting = self._queue.popleft()
                 rows += len(waiting.batch.columns)
-                group.append(waiting)
+                if waiting.future.set_running_or_notify_cancel():
+                    group.append(waiting)
             self._rows_waiting -= rows
             return group
 

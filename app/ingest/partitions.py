@@ -34,7 +34,7 @@ def _ensure(session: Session, month: int) -> None:
     if session.scalar(EXISTS, {"name": name}):
         return
     # CREATE ... PARTITION OF would wait for every open transaction on `readings`, a backup's too; ATTACH does not.
-    session.execute(text(f"CREATE TABLE {name} (LIKE readings INCLUDING DEFAULTS)"))
+    session.execute(text(f"CREATE TABLE {name} (LIKE readings INCLUDING DEFAULTS INCLUDING CONSTRAINTS)"))
     session.execute(
         text(f"ALTER TABLE readings ATTACH PARTITION {name} FOR VALUES FROM ('{first}') TO ('{following}')")
     )

@@ -1,0 +1,183 @@
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+import pytest
+from sqlalchemy import event, text
+
+from app.errors import TooBusy, Unavailable
+from app.ingest import committer as module
+from app.ingest.actions import summarise
+from app.ingest.committer import Committer
+from app.ingest.decode import decode
+from app.ingest.writing import Batch
+from tests.ingest.conftest import reading
+
+
+def batch(*rows, may_register=True):
+    decoded = decode(msgspec.json.encode(list(rows)), "application/json", 1000)
+    return Batch(decoded.columns, decoded.index, decoded.rejected, "key test", may_register)
+
+
+@pytest.fixture
+def committer(engine, settings):
+    committer = Committer(engine, settings)
+    yield committer
+    committer.stop()
+
+
+@pytest.fixture
+def held(committer):
+    """The writer waits while this lock is held, so that requests gather."""
+    lock = threading.Lock()
+    write = committer._writer.write
+
+    def wait(batches):
+        with lock:
+            return write(batches)
+
+    committer._writer.write = wait
+    return lock
+
+
+def count(engine):
+    with engine.connect() as connection:
+        return connection.scalar(text("SELECT count(*) FROM readings"))
+
+
+def test_requests_that_wait_together_share_a_commit_and_each_gets_its_own_answer(committer, held, engine):
+    with held:
+        first = committer.submit(batch(reading("2026-11-20T07:00:00Z")))
+        while committer._queue:
+            pass
+        futures = [
+            committer.submit(batch(reading(f"2026-11-20T08:{number:02}:00Z"), reading(current_a=number)))
+            for number in range(50)
+        ]
+    first.result(10)
+    reports = [summarise(future.result(10)) for future in futures]
+    assert committer.commits == 2
+    assert [report.accepted for report in reports] == [1] + [1] * 49
+    assert (reports[0].merged, [report.conflicts for report in reports[1:]]) == (1, [1] * 49)
+    assert [report.conflicting[0].refused for report in reports[1:]] == [float(n) for n in range(1, 50)]
+    assert count(engine) == 51
+
+
+def test_many_threads_are_all_answered_and_every_row_is_there_once(committer, engine):
+    def send(sender):
+        reports = [
+            summarise(
+                committer.submit(
+                    batch(*(reading(f"2026-11-20T08:{n % 60:02}:00Z") for n in range(at, at + 6)))
+                ).result(30)
+            )
+            for at in range(0, 60, 6)
+        ]
+        return sum(report.accepted for report in reports), sum(report.duplicates for report in reports)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(send, range(8)))
+    assert [sum(column) for column in zip(*answers, strict=True)] == [60, 7 * 60]
+    assert count(engine) == 60
+
+
+def test_two_processes_store_the_same_rows_once(engine, settings):
+    committers = [Committer(engine, settings) for _ in range(2)]
+    rows = [reading(f"2026-11-20T{n // 60:02}:{n % 60:02}:00Z", f"m{n % 3}") for n in range(300)]
+    futures = [each.submit(batch(*order)) for order in (rows, rows[::-1]) for each in committers]
+    reports = [summarise(future.result(30)) for future in futures]
+    for each in committers:
+        each.stop()
+    assert (sum(report.accepted for report in reports), sum(report.duplicates for report in reports)) == (300, 900)
+    assert count(engine) == 300
+
+
+def test_a_commit_that_fails_is_never_answered_with_success(post, engine, stored):
+    @event.listens_for(engine, "commit")
+    def fail(connection):
+        raise ConnectionError("the server went away")
+
+    answer = post(reading())
+    event.remove(engine, "commit", fail)
+    assert answer.status_code >= 500
+    assert stored() == []
+    assert post(reading()).status_code == 200
+
+
+def test_a_database_that_went_away_is_503_and_the_service_recovers(post, client, server, engine, stored):
+    assert post(reading()).status_code == 200
+    with server.connect() as admin:
+        name = engine.url.database
+        admin.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false"))
+        admin.execute(
+            text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :n"), {"n": name}
+        )
+        answer = post(reading("2026-11-20T09:00:00Z"))
+        admin.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"))
+    assert (answer.status_code, int(answer.headers["retry-after"]) > 0) == (503, True)
+    assert post(reading("2026-11-20T09:00:00Z")).json()["accepted"] == 1
+    assert len(stored()) == 2
+
+
+def test_a_batch_that_cannot_be_stored_does_not_take_others_with_it(committer, held, engine):
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE readings ADD CONSTRAINT no_1313 CHECK (current_a <> 1313)"))
+    with held:
+        committer.submit(batch(reading()))
+        while committer._queue:
+            pass
+        good = committer.submit(batch(reading("2026-11-20T09:00:00Z")))
+        bad = committer.submit(batch(reading("2026-11-20T10:00:00Z", current_a=1313)))
+        good_too = committer.submit(batch(reading("2026-11-20T11:00:00Z")))
+    assert bad.exception(10) is not None
+    assert [summarise(each.result(10)).accepted for each in (good, good_too)] == [1, 1]
+    assert count(engine) == 3
+
+
+def test_more_than_may_wait_is_refused_at_once(committer, held, monkeypatch):
+    monkeypatch.setattr(module, "MOST_ROWS_WAITING", 3)
+    with held:
+        futures = [committer.submit(batch(reading()))]
+        while committer._queue:
+            pass
+        futures.append(committer.submit(batch(reading(), reading())))
+        with pytest.raises(TooBusy) as caught:
+            committer.submit(batch(reading(), reading()))
+    assert caught.value.retry_after
+    assert all(future.result(10) for future in futures)
+
+
+def test_stopping_answers_those_who_wait_and_refuses_others(engine, settings):
+    committer = Committer(engine, settings)
+    futures = [committer.submit(batch(reading(f"2026-11-20T08:{n:02}:00Z"))) for n in range(20)]
+    committer.stop()
+    assert all(future.done() for future in futures)
+    assert count(engine) == 20
+    with pytest.raises(Unavailable):
+        committer.submit(batch(reading()))
+
+
+def test_other_processes_hear_of_new_readings_but_not_of_each(committer, engine):
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("LISTEN wearwatch"))
+        for n in range(20):
+            committer.submit(batch(reading(f"2026-11-20T08:{n:02}:00Z"))).result(10)
+        notices = [n.payload for n in connection.connection.driver_connection.notifies(timeout=1.5)]
+    assert notices[0] == '{"kind": "reading", "machine": "press-07"}'
+    assert 2 <= len(notices) <= 6
+
+
+def test_a_client_that_gave_up_leaves_the_others_alone(committer, held, engine):
+    async def send():
+        held.acquire()
+        first = asyncio.wrap_future(committer.submit(batch(reading())))
+        second = asyncio.wrap_future(committer.submit(batch(reading("2026-11-20T09:00:00Z"))))
+        third = asyncio.wrap_future(committer.submit(batch(reading("2026-11-20T10:00:00Z"))))
+        second.cancel()
+        await asyncio.sleep(0.05)
+        held.release()
+        return summarise(await first).accepted, summarise(await third).accepted
+
+    assert asyncio.run(send()) == (1, 1)
+    assert committer.submit(batch(reading("2026-11-20T11:00:00Z"))).result(10)
