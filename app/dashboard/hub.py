@@ -22,6 +22,8 @@ from app.errors import TooBusy
 log = structlog.get_logger(__name__)
 
 CHANNEL = "wearwatch"
+# Under this name an administrator finds the connection in pg_stat_activity.
+APPLICATION_NAME = "wearwatch live updates"
 KINDS = frozenset({"reading", "risk", "plan", "event", "machine"})
 # A page that reads slower than this many different changes gather is told to reload instead.
 MOST_PENDING = 256
@@ -101,7 +103,7 @@ class Hub:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _listen_once(self) -> None:
-        args: dict[str, Any] = {"connect_timeout": 5, **self._connect_args}
+        args: dict[str, Any] = {"connect_timeout": 5, **self._connect_args, "application_name": APPLICATION_NAME}
         async with await psycopg.AsyncConnection.connect(**args, autocommit=True) as connection:
             await connection.execute(f"LISTEN {CHANNEL}")
             self._tell(hearing=True)
@@ -130,7 +132,7 @@ def read_change(payload: str) -> Change | None:
     """`{"kind": "reading", "machine": "press-07"}` -> ("reading", "press-07"); None for anything else."""
     try:
         said = json.loads(payload)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(said, dict) or said.get("kind") not in KINDS:
         return None

@@ -10,15 +10,37 @@ from app.dashboard.assets import STATIC
 
 CSS = (STATIC / "app.css").read_text()
 WORDS = [
-    ("ink", "bg"), ("ink", "panel"), ("soft", "bg"), ("soft", "panel"), ("link", "bg"), ("link", "panel"),
-    ("ink", "amber-bg"), ("ink", "red-bg"), ("ink", "zone-c"), ("soft", "zone-b"), ("soft", "zone-c"),
-    ("soft", "zone-d"), ("panel", "trace"), ("ink", "band"),
-]  # fmt: skip
+    ("ink", "bg"),
+    ("ink", "panel"),
+    ("soft", "bg"),
+    ("soft", "panel"),
+    ("link", "bg"),
+    ("link", "panel"),
+    ("ink", "amber-bg"),
+    ("ink", "red-bg"),
+    ("ink", "zone-c"),
+    ("soft", "zone-b"),
+    ("soft", "zone-c"),
+    ("soft", "zone-d"),
+    ("panel", "trace"),
+    ("ink", "band"),
+]
 SHAPES = [
-    ("red", "red-bg"), ("amber", "amber-bg"), ("red", "panel"), ("amber", "panel"), ("trace", "panel"),
-    ("trace", "amber-bg"), ("trace", "red-bg"), ("edge", "panel"), ("edge", "bg"), ("focus", "bg"), ("focus", "panel"),
-    ("faint", "panel"), ("trace", "zone-d"), ("trace", "band"),
-]  # fmt: skip
+    ("red", "red-bg"),
+    ("amber", "amber-bg"),
+    ("red", "panel"),
+    ("amber", "panel"),
+    ("trace", "panel"),
+    ("trace", "amber-bg"),
+    ("trace", "red-bg"),
+    ("edge", "panel"),
+    ("edge", "bg"),
+    ("focus", "bg"),
+    ("focus", "panel"),
+    ("faint", "panel"),
+    ("trace", "zone-d"),
+    ("trace", "band"),
+]
 
 
 def colours(scheme: str) -> dict[str, str]:

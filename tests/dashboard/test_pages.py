@@ -1,0 +1,350 @@
+"""Every page, on a fleet that looks real, on an empty one, and on one whose names are attacks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from fastapi.testclient import TestClient
+from made_fleet import ALARM, NEW
+from sqlalchemy import Engine, select, text
+
+from app.dashboard.assets import STATIC, asset_address, plotly_address
+from app.dashboard.rendering import BY_CONTEXT, TEMPLATES, path_part
+from app.database import session_scope
+from app.fleet.tables import Event, Machine
+from app.ingest.tables import ReadingConflict, RejectedReading
+from app.main import create_app
+from app.planning.tables import Plan, PlanItem
+from app.risk.tables import LatestPrediction, Model, Prediction
+from app.security.principal import Role
+from app.security.signing_in import sign_in as start_session
+from app.security.users import create_user
+from app.settings import Settings
+
+PAGES = ["/", "/plan", "/models", "/data"]
+ATTACK = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>{{7*7}}"
+KEY = "<b>&\"'-42"
+
+
+def shown(page: str) -> str:
+    """What a person reads: without tags and doubled blanks."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, f"/machines/{ALARM}", f"/machines/{NEW}", "/machines/pump-02", "/models/3"]
+)
+def test_every_page_opens_for_an_operator(operator: TestClient, page: str):
+    answer = operator.get(page)
+    assert answer.status_code == 200
+    assert "no-store" in answer.headers["cache-control"]
+    assert not re.search(r"<script(?![^>]*\bsrc=)(?! type=\"application/json\")", answer.text)
+    assert " style=" not in answer.text
+
+
+def test_every_template_belongs_to_a_page_that_a_test_opens():
+    own = {path.name for path in TEMPLATES.iterdir() if not path.name.startswith("_")} - {"base.html"}
+    assert own == set(BY_CONTEXT.values())
+
+
+@pytest.mark.parametrize("page", [*PAGES, "/machines/press-01", "/models/1"])
+def test_without_signing_in_a_person_is_sent_to_the_door(made_app, page: str):
+    with TestClient(made_app) as stranger:
+        answer = stranger.get(page, headers={"Accept": "text/html"}, follow_redirects=False)
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/sign-in")
+
+
+def test_the_fleet_page_leads_with_what_is_abnormal(operator: TestClient):
+    page = operator.get("/").text
+    said = shown(page)
+    assert "3 machines above 15 % in 7 days" in said
+    assert f"{ALARM} new since yesterday" in said
+    assert "3 machines without data" in said
+    first_row = re.search(r"<tbody>.*?</tr>", page, re.S)
+    assert first_row is not None
+    assert ALARM in first_row[0]
+    assert 'aria-label="alarm"' in first_row[0]
+
+
+def test_a_silent_machine_is_never_shown_as_normal(operator: TestClient):
+    page = operator.get("/").text
+    tile = re.search(r'<a id="tile-pump-02" class="tile ([a-z_]+)".*?</a>', page, re.S)
+    assert tile is not None
+    assert tile[1] == "no_data"
+    assert re.search(r"no data \d+ h", tile[0])
+    assert "% in 7 d" not in tile[0]
+
+
+def test_a_machine_without_a_prediction_says_why_and_shows_no_number(operator: TestClient):
+    said = shown(operator.get(f"/machines/{NEW}").text)
+    assert "No model has scored this machine yet" in said
+    assert "last reading never" in said
+    assert "fails within" not in said
+
+
+def test_filters_narrow_the_page_and_what_finds_nothing_says_so(operator: TestClient):
+    page = operator.get("/", params={"line": "Cooling"}).text
+    assert "pump-01" in page
+    assert "press-01" not in page
+    assert "No machine matches this filter" in operator.get("/", params={"q": "zzz"}).text
+
+
+@pytest.mark.parametrize(
+    "query", ["page=0", "page=x", "site=%00", "q=" + "a" * 101, "page=99999999999999999999", "line=%ff"]
+)
+def test_an_address_that_makes_no_sense_is_a_page_in_plain_words(operator: TestClient, query: str):
+    answer = operator.get("/?" + query)
+    assert answer.status_code in (200, 422)
+    assert answer.headers["content-type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("page", ["/machines/nobody", "/models/999999", "/models/99999999999999999999999"])
+def test_what_is_not_there_is_a_page_that_leads_back(operator: TestClient, page: str):
+    answer = operator.get(page)
+    assert answer.status_code == 404
+    assert 'href="/"' in answer.text
+
+
+def test_the_second_page_of_the_table_holds_the_rest(operator: TestClient):
+    first, second = (operator.get("/", params={"page": page}).text for page in (1, 2))
+    rows = [set(re.findall(r'<th scope="row"><a href="/machines/([^"]+)"', page)) for page in (first, second)]
+    assert len(rows[0]) == 50
+    assert len(rows[0] | rows[1]) == 60
+
+
+def test_an_operator_records_an_event_in_the_zone_of_the_browser(operator: TestClient, made: Engine):
+    token = csrf_of(operator.get("/machines/press-09").text)
+    began = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(days=1)
+    given = {
+        "csrf_token": token,
+        "kind": "service",
+        "code": "preventive",
+        "component": "bearing",
+        "note": "done",
+        "started_at": (began + timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M"),
+        "ended_at": "",
+        "utc_offset_minutes": "120",
+    }
+    answer = operator.post("/machines/press-09/events", data=given, follow_redirects=False)
+    assert answer.status_code == 303
+    with session_scope(made) as session:
+        stored = session.scalars(select(Event).join(Machine).where(Machine.key == "press-09")).one()
+    assert stored.started_at == began
+    assert "preventive" in operator.get("/machines/press-09").text
+
+
+def test_a_refused_event_keeps_what_was_typed_and_says_what_is_wrong(operator: TestClient):
+    token = csrf_of(operator.get("/machines/press-09").text)
+    given = {
+        "csrf_token": token,
+        "kind": "failure",
+        "code": "NOPE",
+        "note": "typed text",
+        "started_at": "2026-11-01T10:00",
+    }
+    answer = operator.post("/machines/press-09/events", data=given)
+    assert answer.status_code == 422
+    assert "typed text" in answer.text
+    assert 'role="alert"' in answer.text
+
+
+@pytest.mark.parametrize(
+    "started_at", ["", "yesterday", "9999-12-31T23:59", "0001-01-01T00:00", "2026-11-01T10:00" * 50]
+)
+def test_a_time_that_is_none_is_refused_in_words(operator: TestClient, started_at: str):
+    token = csrf_of(operator.get("/machines/press-09").text)
+    given = {"csrf_token": token, "kind": "service", "started_at": started_at, "utc_offset_minutes": "-840"}
+    assert operator.post("/machines/press-09/events", data=given).status_code == 422
+
+
+@pytest.mark.parametrize("address", ["/machines/press-09/events", "/models/1/promote", "/sign-out"])
+def test_a_form_without_the_sessions_token_changes_nothing(admin: TestClient, address: str):
+    assert admin.post(address, data={"csrf_token": "wrong"}, follow_redirects=False).status_code == 403
+
+
+def test_only_an_administrator_promotes_a_model(operator: TestClient, admin: TestClient, made: Engine):
+    token = csrf_of(operator.get("/models/1").text)
+    assert operator.post("/models/1/promote", data={"csrf_token": token}).status_code == 403
+    assert "Promote" not in operator.get("/models/1").text
+    page = admin.get("/models/1").text
+    assert "Promote to champion" in page
+    assert (
+        admin.post("/models/1/promote", data={"csrf_token": csrf_of(page)}, follow_redirects=False).status_code
+        == 303
+    )
+    assert "champion" in shown(admin.get("/models/1").text)
+    assert (
+        admin.post("/models/3/promote", data={"csrf_token": csrf_of(page)}, follow_redirects=False).status_code
+        == 303
+    )
+
+
+def csrf_of(page: str) -> str:
+    found = re.search(r'name="csrf_token" value="([^"]+)"', page)
+    assert found is not None
+    return found[1]
+
+
+# The door
+
+
+def test_a_wrong_name_and_a_wrong_password_read_the_same(made_app):
+    with TestClient(made_app) as stranger:
+        answers = [
+            stranger.post("/sign-in", data={"name": name, "password": "wrong"})
+            for name in ("Olga", "Nobody at all")
+        ]
+    assert [answer.status_code for answer in answers] == [403, 403]
+    told = [re.search(r'role="alert">([^<]+)<', answer.text) for answer in answers]
+    assert told[0] is not None
+    assert told[1] is not None
+    assert told[0][1] == told[1][1]
+
+
+@pytest.mark.parametrize(
+    "next_", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", "/\r\nX: y"]
+)
+def test_signing_in_never_leads_to_another_site(made_app, next_: str):
+    with TestClient(made_app) as stranger:
+        given = {"name": "Olga", "password": "correct horse battery", "next": next_}
+        answer = stranger.post("/sign-in", data=given, follow_redirects=False)
+    assert answer.headers["location"] == "/"
+
+
+def test_signing_out_ends_the_session_for_good(sign_in: Callable[[str], TestClient]):
+    browser = sign_in("Olga")
+    cookies = dict(browser.cookies)
+    token = csrf_of(browser.get("/").text)
+    assert browser.post("/sign-out", data={"csrf_token": token}, follow_redirects=False).status_code == 303
+    browser.cookies.update(cookies)
+    assert browser.get("/", follow_redirects=False).status_code in (303, 401)
+
+
+# What else a page is made of
+
+
+def test_assets_are_kept_by_the_browser_and_sent_compressed(operator: TestClient):
+    for address in [*(asset_address(path.name) for path in STATIC.iterdir()), plotly_address()]:
+        answer = operator.get(address, headers={"Accept-Encoding": "gzip"})
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["cache-control"]
+        assert answer.headers["content-encoding"] == "gzip"
+        assert operator.get(address, headers={"Accept-Encoding": "identity"}).content == answer.content
+
+
+@pytest.mark.parametrize(
+    "address", ["/static/0/app.css", "/static/../settings.py", "/static/x/..%2frouting.py", "/static/plotly-0.js"]
+)
+def test_nothing_else_is_served_as_an_asset(operator: TestClient, address: str):
+    assert operator.get(address).status_code == 404
+
+
+# An empty fleet, and a hostile one
+
+
+@pytest.fixture
+def browser(engine: Engine, settings: Settings):
+    """An administrator's browser on a database of its own; the sign-in itself is tested above."""
+    app = create_app(settings, engine)
+    with session_scope(engine) as session:
+        create_user(session, "Ada", "correct horse battery", Role.ADMIN)
+        signed_in = start_session(session, settings, "Ada", "correct horse battery", "test")
+    assert signed_in is not None
+    with TestClient(app) as client:
+        client.cookies.set("wearwatch_session", signed_in.cookie)
+        yield client
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_of_an_empty_fleet_says_what_to_do_next(browser: TestClient, page: str):
+    answer = browser.get(page)
+    assert answer.status_code == 200
+    assert "None" not in shown(answer.text)
+
+
+def hostile_fleet(engine: Engine) -> None:
+    now = datetime.now(UTC)
+    with session_scope(engine) as session:
+        machine = Machine(key=KEY, name=ATTACK, site=ATTACK, line=ATTACK, asset_class=ATTACK, rated_power_kw=1e300)
+        model = Model(
+            kind=ATTACK,
+            status="champion",
+            run="r",
+            trained_until=now,
+            promoted_at=now,
+            bucket_seconds=1,
+            horizons_hours=[5.0],
+            modes=[ATTACK],
+            card={"verdict": ATTACK, "horizons": [{"model": 3}, 7], "warnings": [ATTACK], "x" * 90: ATTACK},
+            manifest={},
+        )
+        session.add_all([machine, model])
+        session.flush()
+        said = Prediction(
+            machine_id=machine.id,
+            model_id=model.id,
+            as_of=now,
+            horizons_hours=[5.0],
+            coverage=0.5,
+            probabilities=[0.9],
+            modes={ATTACK: [0.5], "VIB": [0.4]},
+            reasons=[{"words": ATTACK}],
+        )
+        plan = Plan(as_of=now)
+        session.add_all([said, plan])
+        session.flush()
+        session.add_all(
+            [
+                LatestPrediction(machine_id=machine.id, prediction_id=said.id),
+                PlanItem(
+                    plan_id=plan.id, machine_id=machine.id, prediction_id=said.id, service_by=now, reason=ATTACK
+                ),
+                Event(
+                    machine_id=machine.id,
+                    kind="fault_code",
+                    code=ATTACK,
+                    component=ATTACK,
+                    note=ATTACK,
+                    started_at=now,
+                ),
+                RejectedReading(machine=ATTACK, field=ATTACK, reason=ATTACK, payload=ATTACK, sender=ATTACK),
+                ReadingConflict(
+                    machine_id=machine.id,
+                    measured_at=now,
+                    channel=ATTACK,
+                    stored_value=1e308,
+                    refused_value=-1e308,
+                    sender=ATTACK,
+                ),
+            ]
+        )
+        session.execute(text("INSERT INTO channels (key) VALUES (:key)"), {"key": ATTACK})
+
+
+@pytest.mark.parametrize("page", [*PAGES, f"/machines/{path_part(KEY)}", "/models/1"])
+def test_names_that_are_attacks_stay_text(browser: TestClient, engine: Engine, page: str):
+    hostile_fleet(engine)
+    answer = browser.get(page)
+    assert answer.status_code == 200
+    assert "<script>alert" not in answer.text
+    assert "<img src=x" not in answer.text
+    assert "49" not in re.findall(r"onerror=alert\(1\)&gt;(.{2})", answer.text)
+
+
+def test_a_fleet_of_a_thousand_is_paged_and_its_tiles_are_compact(browser: TestClient, engine: Engine):
+    with session_scope(engine) as session:
+        session.execute(
+            text(
+                "INSERT INTO machines (key, line, configured) "
+                "SELECT 'm-' || n, 'L' || n % 20, true FROM generate_series(1, 1000) n"
+            )
+        )
+    page = browser.get("/").text
+    assert page.count('class="tile ') == 1000
+    assert page.count('<th scope="row">') == 50
+    assert "page 1 of 20" in shown(page)
+    assert len(page) < 600_000
