@@ -48,12 +48,13 @@ NEW_CHANNELS = text(
 )
 
 
-def _figures(value: str, order: str) -> str:
+def _figures(value: str, order: str, prefix: str = "") -> str:
     """n, mean, min, max, std, last of one value; rounding must not carry a mean beyond the extremes."""
-    return f"""count({value}) AS n,
-        greatest(min({value}), least(max({value}), avg({value} ORDER BY {order}))) AS mean,
-        min({value}) AS min, max({value}) AS max, stddev_pop({value} ORDER BY {order}) AS std,
-        (array_agg({value} ORDER BY {order}) FILTER (WHERE {value} IS NOT NULL))[count({value})] AS last"""
+    return f"""count({value}) AS {prefix}n,
+        greatest(min({value}), least(max({value}), avg({value} ORDER BY {order}))) AS {prefix}mean,
+        min({value}) AS {prefix}min, max({value}) AS {prefix}max,
+        stddev_pop({value} ORDER BY {order}) AS {prefix}std,
+        (array_agg({value} ORDER BY {order}) FILTER (WHERE {value} IS NOT NULL))[count({value})] AS {prefix}last"""
 
 
 FIGURES = ("n", "mean", "min", "max", "std", "last")
@@ -66,17 +67,25 @@ WRITE = f"""
 """
 
 
-def _named_channel(number: int, channel: str) -> str:
-    return f"""SELECT taken.machine_id, {number}::smallint, taken.bucket_start,
-        {_figures(f"r.{channel}", "r.measured_at")}
-    {TOUCHED_READINGS}
-    GROUP BY taken.machine_id, taken.bucket_start HAVING count(r.{channel}) > 0"""
+def _named_channels() -> str:
+    """The named channels are summed up in one pass over the readings and become rows after that."""
+    prefixes = {channel: f"c{number}_" for number, channel in enumerate(CORE_CHANNELS, start=1)}
+    summed = ", ".join(_figures(f"r.{channel}", "r.measured_at", prefix) for channel, prefix in prefixes.items())
+    rows = ", ".join(
+        f"({number}::smallint, {', '.join(prefix + name for name in FIGURES)})"
+        for number, prefix in enumerate(prefixes.values(), start=1)
+    )
+    return f"""SELECT machine_id, channel_id, bucket_start, {", ".join(FIGURES)}
+    FROM (
+        SELECT taken.machine_id, taken.bucket_start, {summed}
+        {TOUCHED_READINGS}
+        GROUP BY taken.machine_id, taken.bucket_start
+    ) AS summed
+    CROSS JOIN LATERAL (VALUES {rows}) AS figures (channel_id, {", ".join(FIGURES)})
+    WHERE n > 0"""  # noqa: S608  (text of our own)
 
 
-NAMED = [
-    text(WRITE.format(rows=_named_channel(number, channel)))
-    for number, channel in enumerate(CORE_CHANNELS, start=1)
-]
+NAMED = text(WRITE.format(rows=_named_channels()))
 EXTRA = text(
     WRITE.format(
         rows=f"""SELECT machine_id, channel_id, bucket_start, {_figures("value", "measured_at")}
@@ -122,7 +131,7 @@ def roll_up_touched(session: Session, settings: Settings, limit: int = 20_000) -
     taken = session.scalar(text("SELECT count(*) FROM taken")) or 0
     if taken:
         session.execute(NEW_CHANNELS, width)
-        for statement in (*NAMED, EXTRA):
+        for statement in (NAMED, EXTRA):
             session.execute(statement, width)
         session.execute(text("""SELECT pg_notify('wearwatch', '{"kind": "reading", "machine": null}')"""))
     return taken
