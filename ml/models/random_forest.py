@@ -15,14 +15,14 @@ from ml.features.history import Features
 from ml.models.base import Floats, NotFitted, Outcomes, Progress, silent
 from ml.models.columns import Matrix, matrix
 
-# Trees over all intervals, so that 25 intervals cost little more than 5; fewer than 32 a forest are too rough.
+# Trees over all intervals, so that 25 intervals cost little more than 5; fewer than 24 a forest are too rough.
 TREES_IN_ALL = 640
-MOST_TREES, FEWEST_TREES = 160, 32
+MOST_TREES, FEWEST_TREES = 160, 24
 LEAF = 4
 SHARE_OF_FEATURES = "sqrt"
 # Survivors kept for one forest, per row of a failure and at least; the rest stands in their weight.
-SURVIVORS_PER_FAILURE = 10
-FEWEST_SURVIVORS = 6000
+SURVIVORS_PER_FAILURE = 5
+FEWEST_SURVIVORS = 3000
 MOST_THREADS = 4
 
 # The one type of a forest that skops does not trust by itself: its node numbers are followed without a check, so
