@@ -146,9 +146,10 @@ class ModeShare:
 
 @dataclass(frozen=True)
 class RiskView:
-    """What a model said of one machine; `not_enough_data` says why it said nothing."""
+    """What a model said of one machine; where that is not `usable` now, `not_enough_data` says why."""
 
     as_of: datetime
+    usable: bool
     model: str
     model_id: int
     coverage: float

@@ -21,6 +21,7 @@ from app.dashboard.context import (
 )
 from app.fleet.schemas import EventOut, FailureModeOut
 from app.fleet.tables import Machine
+from app.risk.assess import Status
 from app.risk.schemas import RiskOut
 from app.risk.vibration_zones import Zones, zones
 
@@ -90,6 +91,7 @@ def _risk(facts: MachineFacts) -> RiskView | None:
     longest = risk.probabilities[-1].horizon_hours if risk.probabilities else None
     return RiskView(
         as_of=risk.as_of,
+        usable=_usable(facts),
         model=f"{words.model_kind(risk.model.kind)} {risk.model.id}",
         model_id=risk.model.id,
         coverage=risk.coverage or 0.0,
@@ -107,6 +109,11 @@ def _risk(facts: MachineFacts) -> RiskView | None:
         anomaly_score=risk.anomaly_score,
         not_enough_data=risk.not_enough_data,
     )
+
+
+def _usable(facts: MachineFacts) -> bool:
+    """An old prediction of a machine that fell silent would read as if it still held."""
+    return facts.risk.status not in (Status.NO_DATA, Status.NOT_ENOUGH_DATA)
 
 
 def _within(hours: float | None, longest: float | None) -> float | None:
@@ -170,7 +177,7 @@ def _event_words(event: EventOut) -> str:
 
 def _curve(facts: MachineFacts) -> dict[str, Any] | None:
     risk = facts.risk
-    if not risk.probabilities or risk.as_of is None:
+    if not risk.probabilities or risk.as_of is None or not _usable(facts):
         return None
     low = [each.low for each in risk.probabilities]
     high = [each.high for each in risk.probabilities]

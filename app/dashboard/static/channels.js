@@ -5,6 +5,7 @@ const ROW_PX = 120;
 const FIRST_ROW_PX = 170;
 const EVENTS_PX = 26;
 const GAP_PX = 14;
+const LABEL_PX = 22; // on a phone the labels stand between the rows
 const TIMES = [
   { dtickrange: [null, 43_200_000], value: "%H:%M\n%-d %b" },
   { dtickrange: [43_200_000, "M1"], value: "%-d %b" },
@@ -14,8 +15,9 @@ const SYMBOLS = { failure: "x", service: "square", fault_code: "triangle-down-op
 
 export function stack(channels, facts, span, colour, small) {
   const rows = order(channels, facts).filter((row) => row.t.length);
+  const gap = small ? LABEL_PX : GAP_PX;
   const heights = [EVENTS_PX, ...rows.map((_, i) => (i ? ROW_PX : FIRST_ROW_PX))];
-  const height = heights.reduce((sum, px) => sum + px + GAP_PX, 0) + 40;
+  const height = heights.reduce((sum, px) => sum + px + gap, 0) + 40;
   const layout = {
     ...frame(colour), height: Math.max(height, 200), hovermode: "x", shapes: [], annotations: [],
     margin: { l: small ? 46 : 124, r: 12, t: 4, b: 40 },
@@ -23,14 +25,14 @@ export function stack(channels, facts, span, colour, small) {
   };
   const traces = [];
   let top = 0;
-  const total = heights.reduce((sum, px) => sum + px + GAP_PX, 0);
+  const total = heights.reduce((sum, px) => sum + px + gap, 0);
   heights.forEach((px, i) => {
     const name = i ? `yaxis${i + 1}` : "yaxis";
     layout[name] = { ...axis(colour), domain: [Math.max(0, 1 - (top + px) / total), 1 - top / total], fixedrange: true, nticks: 4 };
-    top += px + GAP_PX;
+    top += px + gap;
     if (i) addRow(rows[i - 1], `y${i + 1}`, layout, layout[name], traces, colour, small);
   });
-  addEvents(facts.events, span, layout, traces, colour);
+  addEvents(facts.events, span, layout, traces, colour, small);
   return { traces, layout, rows: rows.length };
 }
 
@@ -68,7 +70,7 @@ function addRow(row, y, layout, axisOfRow, traces, colour, small) {
   if (row.normal !== null) layout.shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, yref: y, y0: row.normal, y1: row.normal, line: { color: colour("faint"), width: 1.2, dash: "dash" } });
   const [low, high] = axisOfRow.domain;
   layout.annotations.push(small
-    ? { xref: "paper", yref: "paper", x: 0, y: high, text: `${escape(row.name)} ${escape(row.unit)}`, showarrow: false, xanchor: "left", yanchor: "top", font: { color: colour("ink"), size: 12 }, bgcolor: colour("panel") }
+    ? { xref: "paper", yref: "paper", x: 0, y: high, text: `${escape(row.name)} ${escape(row.unit)}`, showarrow: false, xanchor: "left", yanchor: "bottom", font: { color: colour("ink"), size: 12 } }
     : { xref: "paper", yref: "paper", x: 0, y: (low + high) / 2, xshift: -118, text: `${wrap(escape(row.name))}<br>${escape(row.unit)}`, align: "left", showarrow: false, xanchor: "left", yanchor: "middle", font: { color: colour("ink"), size: 12 } });
 }
 
@@ -108,7 +110,7 @@ function addZones(zones, y, [, high], layout, colour) {
   }
 }
 
-function addEvents(events, span, layout, traces, colour) {
+function addEvents(events, span, layout, traces, colour, small) {
   const shown = events.filter((event) => { const t = new Date(event.at).getTime(); return t >= span.from && t <= span.until; });
   layout.yaxis = { ...layout.yaxis, range: [0, 1], showticklabels: false, showgrid: false, showline: false, ticks: "" };
   const x = shown.map((event) => wallClock(new Date(event.at).getTime()));
@@ -120,5 +122,5 @@ function addEvents(events, span, layout, traces, colour) {
     if (event.kind === "fault_code" && shown.length > 30) continue;
     layout.shapes.push({ type: "line", layer: "below", x0: x[i], x1: x[i], yref: "paper", y0: 0, y1: 1, line: { color: colour(event.kind === "failure" ? "red" : "faint"), width: 1 } });
   }
-  layout.annotations.push({ xref: "paper", yref: "y", x: 0, y: 0.5, text: shown.length ? "events" : "no events", showarrow: false, xanchor: "right", xshift: -4, font: { color: colour("soft"), size: 11 } });
+  layout.annotations.push({ xref: "paper", yref: "y", x: 0, y: 0.5, text: shown.length ? "events" : "no events", showarrow: false, xanchor: small ? "left" : "right", xshift: small ? -40 : -4, font: { color: colour("soft"), size: 11 } });
 }
