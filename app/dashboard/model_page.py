@@ -22,6 +22,18 @@ FIGURES = {
     "f1": ("F1", True),
 }
 HEADLINE = ("pr_auc", "ece")
+# What a card may state besides figures, and what it is called.
+CARD_FACTS = (
+    ("learnt_from", "learnt from"),
+    ("judged_on", "judged on"),
+    ("features", "features"),
+    ("split", "split"),
+    ("refit", "last fit"),
+    ("band", "interval"),
+    ("seed", "seed"),
+    ("fit_seconds", "seconds to fit"),
+)
+LONGEST_FACT = 400
 # Differences smaller than the shown decimals are not worth a bold number.
 DECIMALS = 3
 
@@ -168,14 +180,29 @@ def _facts(model: Model) -> tuple[tuple[str, str | datetime], ...]:
 
 
 def _card_facts(card: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What else the card states as a plain number or text."""
-    hidden = {"horizons", "verdict", "beats_baselines", "warnings"}
-    plain = {name: value for name, value in card.items() if name not in hidden}
-    return [
-        (name.replace("_", " "), f"{value:,}" if isinstance(value, int) else str(value)[:200])
-        for name, value in plain.items()
-        if isinstance(value, str | int) and not isinstance(value, bool)
+    said = ((words_, _fact(card.get(name))) for name, words_ in CARD_FACTS)
+    return [(words_, fact) for words_, fact in said if fact]
+
+
+def _fact(value: object) -> str:
+    if isinstance(value, dict):
+        return _window(value)
+    if isinstance(value, str):
+        return value[:LONGEST_FACT]
+    number = _number(value)
+    return "" if number is None else words.number(number)
+
+
+def _window(window: Mapping[str, Any]) -> str:
+    """`41,202 rows of 60 machines with 41 failures, 2026-07-24 to 2026-11-02`."""
+    rows, machines, failures = (_number(window.get(name)) for name in ("rows", "machines", "failures"))
+    counts = [
+        words.counted(int(rows), "row") if rows is not None else "",
+        f"of {words.counted(int(machines), 'machine')}" if machines is not None else "",
+        f"with {words.counted(int(failures), 'failure')}" if failures is not None else "",
     ]
+    days = [str(window[end])[:10] for end in ("from", "until") if window.get(end)]
+    return ", ".join(part for part in (" ".join(filter(None, counts)), " to ".join(days)) if part)
 
 
 def _status_horizon(horizons: list[Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -189,6 +189,21 @@ def csrf_of(page: str) -> str:
     return found[1]
 
 
+def test_a_model_page_says_what_it_learnt_from_and_where_it_leads(operator: TestClient):
+    said = shown(operator.get("/models/3").text)
+    assert "41,202 rows of 60 machines with 41 failures, 2026-07-24 to 2026-10-20" in said
+    assert "PR-AUC Ensemble 0.656" in said
+    assert "failures caught 26 of 41" in said
+
+
+def test_an_old_prediction_of_a_silent_machine_is_not_shown_as_its_risk(operator: TestClient):
+    page = operator.get("/machines/pump-02").text
+    assert "No risk can be given" in page
+    assert 'id="curve"' not in page
+    assert "Remaining life" not in page
+    assert '"curve": null' in page
+
+
 # The door
 
 
