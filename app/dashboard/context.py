@@ -1,4 +1,7 @@
-"""What each page is given: one frozen dataclass a page, complete before a template sees it."""
+"""What each page is given: one frozen dataclass a page, complete before a template sees it.
+
+The pages of models and of data have theirs in record_context.
+"""
 
 from __future__ import annotations
 
@@ -87,6 +90,8 @@ class Change:
 
 @dataclass(frozen=True)
 class Kpis:
+    machines: int
+    scored: int
     warnings: int
     warn_probability: float
     new_since_yesterday: tuple[str, ...]
@@ -244,85 +249,3 @@ class PlanPage:
     @property
     def services(self) -> int:
         return sum(len(day.services) for day in self.days)
-
-
-@dataclass(frozen=True)
-class ModelRow:
-    id: int
-    kind: str
-    status: str
-    created_at: datetime
-    trained_until: datetime
-    promoted_at: datetime | None
-    headline: tuple[tuple[str, float | None], ...]
-    verdict: str
-
-
-@dataclass(frozen=True)
-class ModelsPage:
-    frame: Frame
-    models: tuple[ModelRow, ...]
-
-
-@dataclass(frozen=True)
-class FigureRow:
-    """One model's figure along the horizons, `best` where it leads; `interval` is the model's own 90 % interval."""
-
-    name: str
-    values: tuple[float | None, ...]
-    best: tuple[bool, ...]
-    interval: tuple[tuple[float, float] | None, ...]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One figure of merit for the model, first, and for each baseline."""
-
-    words: str
-    rows: tuple[FigureRow, ...]
-
-
-@dataclass(frozen=True)
-class ModelPage:
-    frame: Frame
-    model: ModelRow
-    facts: tuple[tuple[str, str | datetime], ...]
-    horizons: tuple[str, ...]
-    figures: tuple[Figure, ...]
-    warning_time: tuple[tuple[str, tuple[str, ...]], ...]
-    curves: dict[str, object]
-    proven: bool
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Rejected:
-    machine: str | None
-    field: str | None
-    reason: str
-    payload: str
-    sender: str
-    received_at: datetime
-
-
-@dataclass(frozen=True)
-class Conflicting:
-    machine: str
-    channel: str
-    unit: str
-    measured_at: datetime
-    stored_value: float
-    refused_value: float
-    sender: str
-    received_at: datetime
-
-
-@dataclass(frozen=True)
-class DataPage:
-    frame: Frame
-    silent: tuple[SilentMachine, ...]
-    rejected: tuple[Rejected, ...]
-    rejected_total: int
-    conflicts: tuple[Conflicting, ...]
-    conflicts_total: int
-    silent_after: str

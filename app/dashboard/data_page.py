@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from app.dashboard import words
-from app.dashboard.context import Conflicting, DataPage, Frame, Rejected, SilentMachine
+from app.dashboard.context import Frame, SilentMachine
+from app.dashboard.record_context import Conflicting, DataPage, Rejected
 from app.ingest.schemas import ConflictOut, RejectedOut
 
 LONGEST_PAYLOAD = 300

@@ -95,6 +95,8 @@ def _kpis(facts: FleetFacts) -> Kpis:
     usable = [row["expected_loss"] for row in facts.ranked if row["usable"]]
     due = sorted((at, key) for key, at in facts.services.items())
     return Kpis(
+        machines=len(facts.ranked),
+        scored=sum(row["status"] not in UNKNOWN for row in facts.ranked),
         warnings=len(abnormal),
         warn_probability=facts.warn_probability,
         new_since_yesterday=tuple(row["key"] for row in abnormal if _is_new(row, facts.warn_probability)),

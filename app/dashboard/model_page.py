@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from app.dashboard import words
-from app.dashboard.context import Figure, FigureRow, Frame, ModelPage, ModelRow, ModelsPage
+from app.dashboard.context import Frame
+from app.dashboard.record_context import Figure, FigureRow, ModelPage, ModelRow, ModelsPage
 from app.risk.assess import STATUS_HORIZON_HOURS
 from app.risk.tables import Model
 

@@ -13,17 +13,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from app.dashboard import words
 from app.dashboard.assets import asset_address, plotly_address, plotly_style_ids
 from app.dashboard.context import (
-    DataPage,
     Filters,
     FleetPage,
     Frame,
     MachinePage,
-    ModelPage,
-    ModelsPage,
     PlanPage,
     ProblemPage,
     SignInPage,
 )
+from app.dashboard.record_context import DataPage, ModelPage, ModelsPage
 from app.dashboard.store import COUNTED_UP_TO
 from app.security.principal import Principal, Role
 from app.settings import Settings

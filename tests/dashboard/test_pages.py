@@ -281,6 +281,14 @@ def test_every_page_of_an_empty_fleet_says_what_to_do_next(browser: TestClient, 
     assert "None" not in shown(answer.text)
 
 
+def test_an_empty_fleet_is_not_called_well(browser: TestClient):
+    said = shown(browser.get("/").text)
+    assert "– machines above 15 %" in said
+    assert "no machine has a usable prediction" in said
+    assert "every machine reports" not in said
+    assert "Every machine shown here" not in said
+
+
 def hostile_fleet(engine: Engine) -> None:
     now = datetime.now(UTC)
     with session_scope(engine) as session:
