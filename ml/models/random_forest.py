@@ -22,7 +22,7 @@ LEAF = 4
 SHARE_OF_FEATURES = "sqrt"
 # Survivors kept for one forest, per row of a failure and at least; the rest stands in their weight.
 SURVIVORS_PER_FAILURE = 5
-FEWEST_SURVIVORS = 3000
+FEWEST_SURVIVORS = 6000
 MOST_THREADS = 4
 
 # The one type of a forest that skops does not trust by itself: its node numbers are followed without a check, so
