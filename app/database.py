@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from fastapi import Depends, Request
 from sqlalchemy import URL, Connection, DateTime, Engine, MetaData, create_engine, make_url
@@ -31,7 +31,7 @@ POOL_SIZE = 10
 
 class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map = {
+    type_annotation_map: ClassVar = {
         datetime: DateTime(timezone=True),
         dict[str, object]: JSONB,
         dict[str, float]: JSONB,
@@ -61,7 +61,8 @@ def make_engine(url: URL) -> Engine:
         pool_pre_ping=True,
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-            "options": "-c timezone=UTC -c synchronous_commit=on",
+            # Compiling a query costs more than our short ones take; stale statistics can trigger it.
+            "options": "-c timezone=UTC -c synchronous_commit=on -c jit=off",
         },
     )
 

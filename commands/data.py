@@ -7,6 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.backup import backup as write_backup
+from app.backup import restore as read_backup
+from app.fleet.importing import import_events as events_in
+from app.fleet.importing import import_machines as machines_in
+from app.ingest.importing import import_readings as readings_in
+from app.ingest.rollup import roll_up_all
 from app.settings import get_settings
 from commands.console import database, out, progress
 
@@ -35,10 +41,8 @@ def import_machines(file: CsvFile) -> None:
 
     Example: `wearwatch import machines machines.csv`
     """
-    from app.fleet import importing
-
     with database() as (engine, _), progress("machines") as show:
-        report = importing.import_machines(engine, file, show)
+        report = machines_in(engine, file, show)
     _show(report)
 
 
@@ -48,10 +52,8 @@ def import_events(file: CsvFile) -> None:
 
     Example: `wearwatch import events events.csv`
     """
-    from app.fleet import importing
-
     with database() as (engine, _), progress("events") as show:
-        report = importing.import_events(engine, file, show)
+        report = events_in(engine, file, show)
     _show(report)
 
 
@@ -61,13 +63,9 @@ def import_readings(file: CsvFile) -> None:
 
     Example: `wearwatch import readings readings.csv`
     """
-    from app.ingest.rollup import roll_up_all
-
-    from app.ingest import importing
-
     with database() as (engine, settings):
         with progress("readings") as show:
-            report = importing.import_readings(engine, settings, file, show)
+            report = readings_in(engine, settings, file, show)
         with progress("roll-ups") as show:
             roll_up_all(engine, settings, show)
     _show(report)
@@ -79,10 +77,8 @@ def backup(file: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
 
     Example: `wearwatch backup wearwatch-2026-11-21.backup`
     """
-    from app.backup import backup as write
-
     with database() as (_, settings):
-        write(settings, file)
+        write_backup(settings, file)
     out.print(f"Backup written to {file}.")
 
 
@@ -92,7 +88,5 @@ def restore(file: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
 
     Example: `wearwatch restore wearwatch-2026-11-21.backup`
     """
-    from app.backup import restore as read
-
-    read(get_settings(), file)
+    read_backup(get_settings(), file)
     out.print(f"Restored from {file}.")

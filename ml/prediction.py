@@ -10,6 +10,7 @@ import numpy as np
 from ml.artefacts import Saved
 from ml.features.builder import build
 from ml.features.history import Features, Floats, History, Moments
+from ml.models.anomaly import anomaly_scores
 from ml.models.base import cumulative_risk, risk_by_mode
 from ml.remaining_life import RemainingLife, remaining_life
 from ml.trust import Trust, judge_data
@@ -17,13 +18,14 @@ from ml.trust import Trust, judge_data
 
 @dataclass(frozen=True)
 class Predicted:
-    """risk [n, K], its band or None, by_mode [n, K, M]; NaN where there is nothing to predict from."""
+    """anomaly [n], risk [n, K], its band or None, by_mode [n, K, M]; NaN where there is nothing to predict from."""
 
     features: Features
     risk: Floats
     band: tuple[Floats, Floats] | None
     by_mode: Floats
     life: RemainingLife
+    anomaly: Floats
     trust: Trust
 
 
@@ -41,5 +43,6 @@ def predict(saved: Saved, history: History, moments: Moments, silent_after: time
         saved.fitted.band(risk),
         risk_by_mode(hazards),
         remaining_life(hazards, saved.horizons_hours),
+        anomaly_scores(history, moments),
         trust,
     )

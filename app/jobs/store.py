@@ -35,6 +35,6 @@ def ask_for_training(bind: Bind, horizons_hours: list[float] | None, seed: int) 
     task = queue.configure_task("train", lock="train", queueing_lock="train")
     with queue.open():
         try:
-            return task.defer(horizons_hours=horizons_hours, seed=seed)
+            return task.defer(horizons_hours=[*horizons_hours] if horizons_hours else None, seed=seed)
         except AlreadyEnqueued as error:
             raise Conflict("A training waits in the queue already.") from error

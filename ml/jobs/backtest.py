@@ -87,7 +87,7 @@ def _rows(saved: Saved, history: History, predicted: Predicted) -> pd.DataFrame:
             "as_of": np.repeat(as_of.to_numpy(), horizons),
             "horizon_hours": np.tile([f"{hours:g}" for hours in saved.horizons_hours], len(moments)),
             "probability": predicted.risk.ravel().round(6),
-            "anomaly_score": np.nan,
+            "anomaly_score": np.repeat(predicted.anomaly.round(4), horizons),
             "remaining_life_hours": np.repeat(predicted.life.mean_hours.round(3), horizons),
         }
     )

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 from sqlalchemy import Engine, select
 
-from app.announce import announce
 from app.database import session_scope
 from app.errors import NotFound
 from app.fleet.tables import Machine
 from app.ingest.rollup import roll_up_all
+from app.risk.assess import STATUS_HORIZON_HOURS
 from app.risk.prediction import NewPrediction
 from app.risk.store import champion, store_predictions
 from app.settings import Settings
 from ml.artefacts import Saved
 from ml.dataset import load_history
+from ml.explain import explain
 from ml.features.history import Floats, History
 from ml.jobs.champion import load_speaking
 from ml.jobs.moment import fleet_at, floor_to_bucket
 from ml.models.base import Progress, silent
 from ml.prediction import Predicted, predict
+from ml.usual import own_usual
 
 
 def score(engine: Engine, settings: Settings, as_of: datetime | None, progress: Progress = silent) -> int:
@@ -41,15 +44,20 @@ def score(engine: Engine, settings: Settings, as_of: datetime | None, progress: 
         progress(0.7, "predicting")
         predicted = predict(saved, history, fleet_at(history, as_of), settings.silent_after)
         ids = {machine.key: machine.id for machine in session.execute(select(Machine.key, Machine.id))}
-        rows = list(_rows(saved, history, predicted, as_of, ids))
+        progress(0.8, "reasons")
+        rows = list(_rows(saved, history, predicted, _reasons(saved, history, predicted), as_of, ids))
         store_predictions(session, saved.id, rows)
-        announce(session, "risk")
     progress(1.0, "scored")
     return len(rows)
 
 
 def _rows(
-    saved: Saved, history: History, predicted: Predicted, as_of: datetime, ids: dict[str, int]
+    saved: Saved,
+    history: History,
+    predicted: Predicted,
+    reasons: list[list[dict[str, Any]]],
+    as_of: datetime,
+    ids: dict[str, int],
 ) -> Iterator[NewPrediction]:
     keys = history.machines["key"].to_numpy()[predicted.features.moments.machine]
     low, high = predicted.band or (None, None)
@@ -66,11 +74,18 @@ def _rows(
             remaining_life_low_hours=_at(predicted.life.low_hours, row),
             remaining_life_median_hours=_at(predicted.life.median_hours, row),
             remaining_life_high_hours=_at(predicted.life.high_hours, row),
-            anomaly_score=None,
+            anomaly_score=_at(predicted.anomaly, row),
             coverage=float(predicted.trust.coverage[row]),
-            reasons=[],
+            reasons=reasons[row],
             not_enough_data=predicted.trust.reason[row],
         )
+
+
+def _reasons(saved: Saved, history: History, predicted: Predicted) -> list[list[dict[str, Any]]]:
+    """Why each machine stands where it does, at the horizon nearest to a week."""
+    horizon = int(np.argmin(np.abs(np.asarray(saved.horizons_hours) - STATUS_HORIZON_HOURS)))
+    usual = own_usual(history, predicted.features.moments, saved.features)
+    return explain(saved.fitted.hazards, saved.features, predicted.features, usual, horizon, history.bucket_seconds)
 
 
 def _along(values: Floats | None, row: int) -> list[float] | None:

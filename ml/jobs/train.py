@@ -61,16 +61,15 @@ def train(
     progress(0.08, "features")
     features = catalogue_for(history.events, history.channels, history.bucket_seconds)
     built = build(history, moments, features)
-    cut = split(moments, outcomes, seed=seed)
     learnt = learn(
         built,
         outcomes,
-        cut,
+        split(moments, outcomes, seed=seed),
         kinds=(*BASELINES, *DEFAULT_KINDS),
         seed=seed,
         progress=part_of(progress, 0.12, 0.98),
     )
-    facts = {"split": cut.words, "data_hash": fingerprint(history), "seconds": round(time.monotonic() - started, 1)}
+    facts = {"data_hash": fingerprint(history), "seconds": round(time.monotonic() - started, 1)}
     with session_scope(engine) as session:
         return _keep(session, settings, learnt, features, outcomes, history, until, seed, facts, promote)
 
