@@ -83,10 +83,13 @@ def backup(file: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
 
 
 @app.command()
-def restore(file: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    replace: Annotated[bool, typer.Option("--replace", help="Even over a database that holds data.")] = False,
+) -> None:
     """Bring a backup back into an empty database; a damaged file is refused.
 
     Example: `wearwatch restore wearwatch-2026-11-21.backup`
     """
-    read_backup(get_settings(), file)
+    read_backup(get_settings(), file, replace=replace)
     out.print(f"Restored from {file}.")

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from app.database import session_scope
 from app.ingest.rollup import ensure_bucket_width
+from app.logs import configure_logs
 from app.settings import Settings
 from ml.jobs.refresh import refresh
 from ml.jobs.train import train
@@ -55,6 +56,7 @@ def make_queue(engine: Engine, settings: Settings) -> App:
 
 def run_worker(engine: Engine, settings: Settings) -> None:
     """Work until stopped; SIGTERM lets the job under way finish."""
+    configure_logs(settings)
     with session_scope(engine) as session:
         ensure_bucket_width(session, settings)
     asyncio.run(_work(make_queue(engine, settings)))
