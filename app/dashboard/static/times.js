@@ -26,7 +26,7 @@ export function localise(root) {
     } else if ("day" in element.dataset) {
       const near = Math.abs(moment - now) < 300 * 86400e3;
       element.textContent = (near ? onlyDay : dayWithYear).format(moment);
-    } else if (moment.toDateString() === now.toDateString()) {
+    } else if (!("full" in element.dataset) && moment.toDateString() === now.toDateString()) {
       element.textContent = onlyTime.format(moment);
     } else {
       const near = Math.abs(moment - now) < 300 * 86400e3;
