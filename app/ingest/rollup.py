@@ -32,15 +32,20 @@ TAKE = text(
     FROM gone
     """
 )
-TOUCHED_READINGS = """
+# Looked up once; every channel is aggregated from here.
+LOOK_UP = text(
+    """
+    CREATE TEMPORARY TABLE touched ON COMMIT DROP AS
+    SELECT taken.bucket_start, r.*
     FROM taken JOIN readings AS r ON r.machine_id = taken.machine_id
         AND r.measured_at >= taken.bucket_start
         AND r.measured_at < taken.bucket_start + make_interval(secs => :width)
-"""
+    """
+)
 NEW_CHANNELS = text(
     f"""
     INSERT INTO channels (key)
-    SELECT key FROM (SELECT DISTINCT jsonb_object_keys(r.extra) AS key {TOUCHED_READINGS}) AS seen
+    SELECT key FROM (SELECT DISTINCT jsonb_object_keys(extra) AS key FROM touched) AS seen
     WHERE NOT EXISTS (SELECT FROM channels WHERE channels.key = seen.key)
     ORDER BY key LIMIT greatest(0, {MOST_CHANNELS} - (SELECT count(*) FROM channels))
     ON CONFLICT DO NOTHING
@@ -58,46 +63,24 @@ def _figures(value: str, order: str, prefix: str = "") -> str:
 
 
 FIGURES = ("n", "mean", "min", "max", "std", "last")
-WRITE = f"""
+NAMED = " UNION ALL ".join(
+    f"SELECT machine_id, {number}::smallint AS channel_id, bucket_start, measured_at, {channel} AS value FROM touched"  # noqa: S608, E501
+    for number, channel in enumerate(CORE_CHANNELS, start=1)
+)
+WRITE = text(
+    f"""
     INSERT INTO rollups (machine_id, channel_id, bucket_start, {", ".join(FIGURES)})
-    {{rows}}
-    ORDER BY 1, 2, 3
+    SELECT machine_id, channel_id, bucket_start, {_figures("value", "measured_at")}
+    FROM (
+        {NAMED} UNION ALL
+        SELECT machine_id, channels.id, bucket_start, measured_at, each.value::float8
+        FROM touched CROSS JOIN LATERAL jsonb_each(extra) AS each JOIN channels ON channels.key = each.key
+    ) AS measured
+    WHERE value IS NOT NULL
+    GROUP BY machine_id, channel_id, bucket_start
     ON CONFLICT (machine_id, channel_id, bucket_start) DO UPDATE SET
         {", ".join(f"{name} = excluded.{name}" for name in FIGURES)}
-"""
-
-
-def _named_channels() -> str:
-    """The named channels are summed up in one pass over the readings and become rows after that."""
-    prefixes = {channel: f"c{number}_" for number, channel in enumerate(CORE_CHANNELS, start=1)}
-    summed = ", ".join(_figures(f"r.{channel}", "r.measured_at", prefix) for channel, prefix in prefixes.items())
-    rows = ", ".join(
-        f"({number}::smallint, {', '.join(prefix + name for name in FIGURES)})"
-        for number, prefix in enumerate(prefixes.values(), start=1)
-    )
-    return f"""SELECT machine_id, channel_id, bucket_start, {", ".join(FIGURES)}
-    FROM (
-        SELECT taken.machine_id, taken.bucket_start, {summed}
-        {TOUCHED_READINGS}
-        GROUP BY taken.machine_id, taken.bucket_start
-    ) AS summed
-    CROSS JOIN LATERAL (VALUES {rows}) AS figures (channel_id, {", ".join(FIGURES)})
-    WHERE n > 0"""  # noqa: S608  (text of our own)
-
-
-NAMED = text(WRITE.format(rows=_named_channels()))
-EXTRA = text(
-    WRITE.format(
-        rows=f"""SELECT machine_id, channel_id, bucket_start, {_figures("value", "measured_at")}
-    FROM (
-        SELECT taken.machine_id, channels.id AS channel_id, taken.bucket_start, r.measured_at,
-            each.value::float8 AS value
-        {TOUCHED_READINGS}
-        CROSS JOIN LATERAL jsonb_each(r.extra) AS each
-        JOIN channels ON channels.key = each.key
-    ) AS measured
-    GROUP BY machine_id, channel_id, bucket_start"""  # noqa: S608  (text of our own)
-    )
+    """  # noqa: S608  (text of our own)
 )
 
 
@@ -125,14 +108,15 @@ def roll_up_touched(session: Session, settings: Settings, limit: int = 20_000) -
     session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ROLLUP_LOCK})
     session.execute(text(f"SET LOCAL work_mem = '{WORK_MEMORY}'"))
     width = {"width": settings.bucket_seconds}
-    session.execute(text("DROP TABLE IF EXISTS pg_temp.taken"))
+    session.execute(text("DROP TABLE IF EXISTS pg_temp.taken, pg_temp.touched"))
     session.execute(TAKE, {**width, "limit": limit})
     session.execute(text("ANALYZE taken"))
     taken = session.scalar(text("SELECT count(*) FROM taken")) or 0
     if taken:
-        session.execute(NEW_CHANNELS, width)
-        for statement in (NAMED, EXTRA):
-            session.execute(statement, width)
+        session.execute(LOOK_UP, width)
+        session.execute(text("ANALYZE touched"))
+        session.execute(NEW_CHANNELS)
+        session.execute(WRITE)
         session.execute(text("""SELECT pg_notify('wearwatch', '{"kind": "reading", "machine": null}')"""))
     return taken
 

@@ -133,7 +133,7 @@ def table(trained: Trained) -> Table:
 
 def _figures(figures: dict[str, Any]) -> list[str]:
     numbers = [figures.get(name) for name in ("pr_auc", "roc_auc", "brier", "ece")]
-    caught, lead = figures.get("failures_caught"), figures.get("lead_time_hours")
+    caught, lead = figures.get("failures_caught"), figures.get("lead_time_hours_median")
     return [
         *("-" if each is None else f"{each:.3f}" for each in numbers),
         "-" if caught is None else str(caught),
