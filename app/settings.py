@@ -80,10 +80,13 @@ class Settings(BaseSettings):
     failure_modes: Path | None = Field(
         None, description="JSON file of failure modes per asset class; ISO 14224's list without it."
     )
-    preventive_cost: float = Field(800, ge=0, le=1e12, description="Cost of a planned service where a machine names none.")
+    preventive_cost: float = Field(
+        800, ge=0, le=1e12, description="Cost of a planned service where a machine names none."
+    )
     failure_cost: float = Field(8000, ge=0, le=1e12, description="Cost of a failure where a machine names none.")
-    score_every: Duration = Field(
-        timedelta(minutes=1), description="How often the worker looks for machines to score again."
+    scoring_within: Duration = Field(
+        timedelta(minutes=1),
+        description="How soon after its bucket ended a machine is scored; much later and its risk counts as too old.",
     )
     log_format: str = Field(
         "text", pattern="^(text|json)$", description="`text` for people, `json` for collectors."

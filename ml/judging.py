@@ -53,12 +53,11 @@ def known_at(moments: Moments, outcomes: Outcomes, k: int) -> Flags:
     """[n] rows that survived horizon k for certain, or failed before it no later than such a survivor was seen.
 
     In the last hours before the data end only failures are known: with them alone every model would look too timid.
+    Where nobody was watched for the whole horizon, nothing can be judged.
     """
     survived = (outcomes.interval > k) & outcomes.observed[:, k]
-    failed = outcomes.interval <= k
-    if survived.any():
-        failed &= moments.as_of <= moments.as_of[survived].max()
-    return np.asarray(survived | failed)
+    last = moments.as_of[survived].max() if survived.any() else np.iinfo(np.int64).min
+    return np.asarray(survived | ((outcomes.interval <= k) & (moments.as_of <= last)))
 
 
 def alert_figures(alert: Flags, case: Judged) -> dict[str, Any]:

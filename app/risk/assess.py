@@ -51,9 +51,9 @@ class Assessment:
     reason: str | None
 
 
-def stale_after(bucket: timedelta, score_every: timedelta) -> timedelta:
+def stale_after(bucket: timedelta, scoring_within: timedelta) -> timedelta:
     """A bucket is scored once it is full, so even the newest prediction may be a bucket and a round old."""
-    return STALE_AFTER_ROUNDS * (bucket + score_every)
+    return STALE_AFTER_ROUNDS * (bucket + scoring_within)
 
 
 def assess(known: Known, limits: Limits, now: datetime) -> Assessment:

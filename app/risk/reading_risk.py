@@ -27,7 +27,7 @@ def limits_of(settings: Settings) -> Limits:
         settings.warn_probability,
         settings.alarm_probability,
         settings.silent_after,
-        stale_after(settings.bucket, settings.score_every),
+        stale_after(settings.bucket, settings.scoring_within),
     )
 
 

@@ -26,6 +26,10 @@ DROPOUT, DECAY = 0.3, 1e-4
 MOST_THREADS = 4
 
 
+# Every fit is a graph of its own; TensorFlow takes that for a mistake and says so at length.
+tf.get_logger().setLevel("ERROR")
+
+
 def prepare(seed: int) -> None:
     """Seeds that repeat, and threads that leave the host to others."""
     try:

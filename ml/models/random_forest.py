@@ -18,7 +18,8 @@ from ml.models.columns import Matrix, matrix
 # Trees over all intervals, so that 25 intervals cost little more than 5; fewer than 24 a forest are too rough.
 TREES_IN_ALL = 640
 MOST_TREES, FEWEST_TREES = 160, 24
-LEAF = 4
+# Small leaves learn episodes by heart: on the simulated fleet PR-AUC at 7 days was 0.52 with 4, 0.66 with 20.
+LEAF = 12
 SHARE_OF_FEATURES = "sqrt"
 # Survivors kept for one forest, per row of a failure and at least; the rest stands in their weight.
 SURVIVORS_PER_FAILURE = 5
