@@ -86,7 +86,7 @@ class Settings(BaseSettings):
     failure_cost: float = Field(8000, ge=0, le=1e12, description="Cost of a failure where a machine names none.")
     scoring_within: Duration = Field(
         timedelta(minutes=1),
-        description="How soon after its bucket ended a machine is scored; much later and its risk counts as too old.",
+        description="How soon after its bucket a machine is scored; much later its risk counts as too old.",
     )
     log_format: str = Field(
         "text", pattern="^(text|json)$", description="`text` for people, `json` for collectors."

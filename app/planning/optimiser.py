@@ -84,6 +84,9 @@ def propose(
     before `earliest` nor after the longest horizon."""
     costs, words = costs.bounded(), Words(currency, _step(curve))
     latest_hours = latest_sensible_hours(curve, costs)
+    # A date so late that the week after it is out of sight can be proposed, and priced, when it is nearer.
+    if latest_hours is not None and latest_hours > curve.longest_hours - _wait_hours(curve):
+        latest_hours = None
     if latest_hours is None or not threshold.reached(curve):
         return _left_out(curve, costs, threshold, words, economic=latest_hours is None)
     end = as_of + timedelta(hours=curve.longest_hours)
@@ -121,7 +124,7 @@ def _planned(
     curve: Curve, costs: Costs, words: Words, as_of: datetime, service_by: datetime, earliest: datetime
 ) -> Proposal:
     hours = _hours_between(as_of, service_by, curve)
-    later_hours = min(hours + min(WAIT / timedelta(hours=1), curve.longest_hours / 2), curve.longest_hours)
+    later_hours = min(hours + _wait_hours(curve), curve.longest_hours)
     later = as_of + timedelta(hours=later_hours)
     now, waiting = (expected_cost(curve, costs, each) for each in (hours, later_hours))
     risk, risk_later = curve.probability(hours), curve.probability(later_hours)
@@ -139,6 +142,10 @@ def _left_out(curve: Curve, costs: Costs, threshold: Threshold, words: Words, *,
         (soon_hours, soon), (curve.longest_hours, risk), now - waiting, costs, economic=economic
     )
     return Proposal(None, risk, now, waiting, reason)
+
+
+def _wait_hours(curve: Curve) -> float:
+    return min(WAIT / timedelta(hours=1), curve.longest_hours / 2)
 
 
 def _step(curve: Curve) -> timedelta:

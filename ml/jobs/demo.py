@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
 
@@ -35,6 +35,9 @@ from ml.jobs.train import train
 from ml.simulate.fleet import simulate_fleet, write_csvs
 from ml.simulate.live import LiveFleet
 
+# Learning ends so long ago, so that the risk history of the last days is of days the models never saw.
+HINDSIGHT = timedelta(days=7)
+SCORINGS = 14
 READY_WITHIN_SECONDS = 30
 STOP_WITHIN_SECONDS = 20
 CHECK_EVERY_SECONDS = 0.5
@@ -97,10 +100,13 @@ def _fill(
         import_readings(engine, settings, folder / "readings.csv", show)
     with progress("roll-ups") as show:
         roll_up_all(engine, settings, show)
+    now = datetime.now(UTC)
     with progress("training") as show:
-        train(engine, settings, until=None, horizons=None, seed=seed, promote=True, progress=show)
-    with progress("scoring") as show:
-        score(engine, settings, None, show)
+        train(engine, settings, until=now - HINDSIGHT, horizons=None, seed=seed, promote=True, progress=show)
+    with progress("scoring the last week") as show:
+        for number in range(SCORINGS + 1):
+            score(engine, settings, now - HINDSIGHT * (1 - number / SCORINGS))
+            show(number / SCORINGS)
         plan(engine, settings)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import UTC, datetime, timedelta
 
 import procrastinate
@@ -57,6 +58,8 @@ def make_queue(engine: Engine, settings: Settings) -> App:
 def run_worker(engine: Engine, settings: Settings) -> None:
     """Work until stopped; SIGTERM lets the job under way finish."""
     configure_logs(settings)
+    # It tells of every job twice, every few seconds.
+    logging.getLogger("procrastinate").setLevel(logging.WARNING)
     with session_scope(engine) as session:
         ensure_bucket_width(session, settings)
     asyncio.run(_work(make_queue(engine, settings)))

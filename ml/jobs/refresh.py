@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import structlog
 from sqlalchemy import Engine, exists, func, select
 from sqlalchemy.orm import Session
 
@@ -17,6 +18,8 @@ from ml.jobs.moment import floor_to_bucket
 from ml.jobs.plan import plan
 from ml.jobs.score import score
 
+log = structlog.get_logger()
+
 
 def refresh(engine: Engine, settings: Settings) -> None:
     """Bring roll-ups, risk and plan up to date."""
@@ -25,8 +28,8 @@ def refresh(engine: Engine, settings: Settings) -> None:
         due = scoring_due(session, settings, as_of)
     roll_up_all(engine, settings)
     if due:
-        score(engine, settings, as_of)
-        plan(engine, settings)
+        machines = score(engine, settings, as_of)
+        log.info("scored", machines=machines, as_of=as_of.isoformat(), plan=plan(engine, settings))
 
 
 def scoring_due(session: Session, settings: Settings, as_of: datetime) -> bool:

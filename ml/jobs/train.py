@@ -71,7 +71,9 @@ def train(
     )
     facts = {"data_hash": fingerprint(history), "seconds": round(time.monotonic() - started, 1)}
     with session_scope(engine) as session:
-        return _keep(session, settings, learnt, features, outcomes, history, until, seed, facts, promote)
+        trained = _keep(session, settings, learnt, features, outcomes, history, until, seed, facts, promote)
+    progress(1.0, "trained")
+    return trained
 
 
 def _keep(
