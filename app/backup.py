@@ -10,14 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from pydantic import BaseModel, ValidationError
 from sqlalchemy import URL, Engine, text
 
 from app.database import database_url, make_engine
 from app.errors import BadInput, Conflict
-from app.migrate import alembic_config, migrate
+from app.migrate import current_revision, known_revisions, migrate
 from app.postgres_programs import copy_hashed, dump, load
 from app.settings import Settings
 
@@ -98,8 +96,7 @@ def check(archive: zipfile.ZipFile, path: Path) -> Manifest:
         raise BadInput(damaged) from error
     if (sha256, size) != (manifest.sha256, manifest.bytes):
         raise BadInput(damaged)
-    known = {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()}
-    if manifest.format > FORMAT or manifest.revision not in known:
+    if manifest.format > FORMAT or manifest.revision not in known_revisions():
         raise BadInput(f"The backup {path} was made by a newer Wearwatch; update first.")
     return manifest
 
@@ -119,7 +116,7 @@ def _versions(url: URL) -> tuple[str, str]:
     engine = make_engine(url)
     try:
         with engine.connect() as connection:
-            revision = MigrationContext.configure(connection).get_current_revision()
+            revision = current_revision(connection)
             postgres = str(connection.scalar(text("SHOW server_version")))
     finally:
         engine.dispose()

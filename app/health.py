@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
@@ -14,7 +10,7 @@ from starlette.responses import Response
 from app.database import SessionDep
 from app.errors import Unavailable
 from app.metrics import REGISTRY
-from app.migrate import alembic_config
+from app.migrate import current_revision, newest_revision
 from app.security.policy import public
 
 router = APIRouter(tags=["operation"])
@@ -33,15 +29,9 @@ def alive() -> Health:
 @router.get("/readyz", dependencies=[public()])
 def ready(session: SessionDep) -> Health:
     """The database answers and has the tables of this version."""
-    current = MigrationContext.configure(session.connection()).get_current_revision()
-    if current != newest_revision():
+    if current_revision(session.connection()) != newest_revision():
         raise Unavailable("The database has not this version's tables; run `wearwatch migrate`.", retry_after=5)
     return Health(status="ready")
-
-
-@lru_cache(maxsize=1)
-def newest_revision() -> str | None:
-    return ScriptDirectory.from_config(alembic_config()).get_current_head()
 
 
 @router.get("/metrics", dependencies=[public()], response_class=Response)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from procrastinate import App, SyncPsycopgConnector
-from procrastinate.exceptions import AlreadyEnqueued
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
@@ -30,6 +28,10 @@ def list_jobs(session: Session, most: int) -> Sequence[RowMapping]:
 
 def ask_for_training(bind: Bind, horizons_hours: list[float] | None, seed: int) -> int:
     """The new job's number. Raises Conflict where a training waits already."""
+    # Asked for once in weeks; every service process would carry its 4 MiB all the time.
+    from procrastinate import App, SyncPsycopgConnector
+    from procrastinate.exceptions import AlreadyEnqueued
+
     conninfo = bind.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     queue = App(connector=SyncPsycopgConnector(conninfo=conninfo, min_size=1, max_size=1))
     task = queue.configure_task("train", lock="train", queueing_lock="train")
