@@ -1,4 +1,7 @@
-"""Which rows are worth learning from: all before a failure, few of the others; each says how many it stands for."""
+"""Which moments are worth learning from: a dozen of each failure and interval, few of the others.
+
+Each says how many it stands for, so that shares, and with them calibration, stay right.
+"""
 
 from __future__ import annotations
 

@@ -145,25 +145,34 @@ def test_training_without_machines_readings_or_failures_is_refused_in_a_sentence
         training_moments(short, None, (2400,), 0)
 
 
-def test_all_moments_before_a_failure_are_kept_and_the_others_are_thinned_with_weights():
+def test_a_dozen_moments_of_each_interval_tell_of_a_failure_and_the_others_are_thinned_too():
     moments, outcomes = training_moments(history_of(ROWS, FAILURES), None, (24, 168), 0)
-    near = outcomes.interval < 2
-    assert near.sum() == 3 * 168
-    assert (outcomes.weight[near] == 1).all()
-    assert (~near).sum() == 5000
+    for interval, hours in enumerate((24, 144)):
+        inside = outcomes.interval == interval
+        assert np.unique(outcomes.failure[inside], return_counts=True)[1].tolist() == [12, 12, 12]
+        assert (outcomes.weight[inside] == hours / 12).all()
+    free = outcomes.interval == 2
+    assert free.sum() == 5000
     assert outcomes.weight.sum() == pytest.approx(len(ROWS), rel=0.01)
     assert set(moments.machine) == set(range(6))
-    assert len(set((moments.as_of[~near] // 3600) % 24)) == 24
+    assert len(set((moments.as_of[free] // 3600) % 24)) == 24
+
+
+def test_an_interval_of_fewer_moments_than_a_dozen_is_kept_whole():
+    _, outcomes = training_moments(history_of(ROWS, FAILURES), None, (6, 168), 0)
+    near = outcomes.interval == 0
+    assert near.sum() == 3 * 6
+    assert (outcomes.weight[near] == 1).all()
 
 
 def test_the_number_of_moments_is_bounded_and_the_nearest_are_spared():
     history = history_of(ROWS, FAILURES)
-    _, whole = training_moments(history, None, (24, 168), 0)
-    moments, outcomes = training_moments(history, None, (24, 168), 0, most=400)
-    assert len(moments) <= 400
-    assert (outcomes.interval == 0).sum() == 72
-    assert outcomes.weight.sum() == pytest.approx(whole.weight.sum())
-    for interval in range(3):
+    _, whole = training_moments(history, None, (6, 24, 168), 0)
+    moments, outcomes = training_moments(history, None, (6, 24, 168), 0, most=140)
+    assert len(moments) <= 140
+    assert np.bincount(whole.interval)[:3].tolist() == [18, 36, 36]
+    assert np.bincount(outcomes.interval)[:3].tolist() == [18, 26, 26]
+    for interval in range(4):
         kept = outcomes.weight[outcomes.interval == interval].sum()
         assert kept == pytest.approx(whole.weight[whole.interval == interval].sum())
 
