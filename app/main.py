@@ -19,6 +19,7 @@ from app.fleet.failure_modes import load_failure_modes
 from app.ingest import routes as ingest
 from app.jobs import routes as jobs
 from app.logs import RequestLog, configure_logs
+from app.memory import keep_memory_small
 from app.planning import routes as planning
 from app.risk import routes as risk
 from app.security import routes as security
@@ -75,6 +76,7 @@ def no_such_address(request: Request, error: Exception) -> Response:
 
 def application() -> FastAPI:
     """For uvicorn: `uvicorn --factory app.main:application`."""
+    keep_memory_small()
     settings = get_settings()
     configure_logs(settings)
     return create_app(settings, make_engine(database_url(settings)))

@@ -114,3 +114,21 @@ print([name for name in {HEAVY + FOR_COMMANDS!r} if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="asks the C library of Linux")
+def test_threads_share_one_heap():
+    program = """
+import ctypes, os, threading
+from app.memory import keep_memory_small
+keep_memory_small()
+kept, libc = [], ctypes.CDLL(None)
+threads = [threading.Thread(target=lambda: kept.append([bytes(5000) for _ in range(100)])) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+libc.fdopen.restype = ctypes.c_void_p
+libc.malloc_info(0, ctypes.c_void_p(libc.fdopen(1, b"w")))
+libc.fflush(None)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.count("<heap nr=") == 1
