@@ -31,9 +31,11 @@ LIVED = text("""
     SELECT count(*) FILTER (WHERE kind = 'failure') AS failures,
         count(*) FILTER (WHERE kind = 'service' AND NOT repair) AS services,
         (
-            SELECT coalesce(sum(extract(epoch FROM :until - greatest(m.installed_at, begin.at)) / 3600), 0)
+            SELECT coalesce(sum(greatest(0, extract(
+                epoch FROM least(m.decommissioned_at, :until) - greatest(m.installed_at, begin.at)
+            ) / 3600)), 0)
             FROM machines m, (SELECT min(started_at) AS at FROM counted) begin
-            WHERE m.decommissioned_at IS NULL AND greatest(m.installed_at, begin.at) < :until
+            WHERE begin.at IS NOT NULL
         )::double precision AS machine_hours
     FROM counted
 """)

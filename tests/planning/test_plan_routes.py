@@ -136,3 +136,12 @@ def test_an_odd_bucket_of_costs_is_planned_without_failing(session, settings, pl
 )
 def test_a_question_that_cannot_be_is_refused(plan, query):
     assert plan(f"?{query}")[0] == 422
+
+
+def test_machines_that_were_taken_away_count_for_the_hours_they_ran(session, make_machine, make_event):
+    gone = make_machine("gone", decommissioned_at=NOW - timedelta(days=4))
+    make_machine("going", decommissioned_at=NOW + timedelta(days=4))
+    make_machine("long gone", decommissioned_at=NOW - timedelta(days=90))
+    make_event(gone, "failure", started_at=NOW - timedelta(days=10))
+    lived = store.lived(session, NOW)
+    assert (lived.failures, lived.machine_hours) == (1, (6 + 10) * 24)
