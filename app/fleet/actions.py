@@ -12,6 +12,7 @@ from app.fleet.event_rule import fault_of_event, fault_of_mode
 from app.fleet.failure_modes import FailureModes
 from app.fleet.schemas import EventIn, EventOut, FailureModeOut, MachineChange, MachineIn, MachineOut
 from app.fleet.store import (
+    OPEN_FIELDS,
     add_event,
     event_out,
     machine_by_key,
@@ -84,15 +85,15 @@ def record_event(
 
 def _fill_in(event: Event, given: EventIn) -> bool:
     """Whether something open was filled in. Raises Conflict where the same event is told differently."""
-    changed = False
-    for name in ("ended_at", "note"):
-        stored, told = getattr(event, name), getattr(given, name)
-        if stored is None and told is not None:
-            setattr(event, name, told)
-            changed = True
-        elif told is not None and told != stored:
+    told = {name: value for name in OPEN_FIELDS if (value := getattr(given, name)) is not None}
+    # All are compared before one is set: a page answers a conflict, and commits what was set.
+    for name, value in told.items():
+        if getattr(event, name) not in (None, value):
             raise Conflict(f"This event is already recorded with another {name}.")
-    return changed
+    changed = [name for name in told if getattr(event, name) is None]
+    for name in changed:
+        setattr(event, name, told[name])
+    return bool(changed)
 
 
 def failure_modes_of(session: Session, modes: FailureModes, asset_class: str | None) -> list[FailureModeOut]:

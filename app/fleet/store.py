@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Select, func, or_, select, update
+from sqlalchemy import Select, func, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
 from app.fleet.schemas import EventIn, EventOut
 from app.fleet.tables import Event, EventKind, Machine
+
+# What makes two events the same one, and what may be told later.
+SAME_EVENT = ("machine_id", "kind", "started_at", "code", "component")
+OPEN_FIELDS = ("ended_at", "note")
 
 
 @dataclass(frozen=True)
@@ -114,9 +118,24 @@ def note_decommissioning(session: Session, ids: Collection[int]) -> None:
 
 
 def insert_events(session: Session, rows: Sequence[dict[str, object]]) -> int:
-    """How many were new; the others are already there."""
-    added = session.scalars(insert(Event).on_conflict_do_nothing().returning(Event.id), list(rows))
-    return len(added.all())
+    """How many were new. The others are there already; an end or a note they lack is filled in, never replaced."""
+    add = insert(Event)
+    given, there = add.excluded, Event.__table__.c
+    filled = {name: func.coalesce(there[name], given[name]) for name in OPEN_FIELDS}
+    lacking = or_(*(there[name].is_(None) & given[name].is_not(None) for name in OPEN_FIELDS))
+    add = add.on_conflict_do_update(index_elements=SAME_EVENT, set_=filled, where=lacking)
+    # PostgreSQL marks a row that was there before in its hidden column xmax.
+    new: list[bool] = list(session.scalars(add.returning(literal_column("xmax = 0")), _each_once(rows)))
+    return sum(new)
+
+
+def _each_once(rows: Sequence[dict[str, object]]) -> list[dict[str, object]]:
+    """One statement cannot touch a row twice; the first of equal events stays, with what later ones add."""
+    events: dict[tuple[object, ...], dict[str, object]] = {}
+    for row in rows:
+        first = events.setdefault(tuple(row[name] for name in SAME_EVENT), dict(row))
+        first |= {name: row[name] for name in OPEN_FIELDS if first[name] is None}
+    return list(events.values())
 
 
 def upsert_machines(session: Session, rows: Sequence[dict[str, object]], columns: Sequence[str]) -> int:

@@ -104,6 +104,22 @@ def test_events_keep_their_own_codes_and_a_second_run_adds_nothing(load, session
     assert (failure.code, failure.component, failure.note) == ("comp2", "bearing", "seized, hot")
 
 
+def test_an_end_told_by_a_later_file_is_filled_in_and_what_is_stored_stays(load, session):
+    load(import_machines, MACHINES)
+    header, row = (
+        "machine,kind,code,started_at,ended_at,note\n",
+        "press-07,failure,VIB,2026-01-01T00:00:00Z,{},{}\n",
+    )
+    end, other = "2026-01-01T05:00:00Z", "2026-01-01T09:00:00Z"
+    assert load(import_events, header + row.format("", "seized")).added == 1
+    report = load(import_events, header + row.format("", "") + row.format(end, "hot"))
+    assert (report.added, report.already_there) == (0, 2)
+    load(import_events, header + row.format(other, ""))
+    session.expire_all()
+    event = session.scalars(select(Event)).one()
+    assert (f"{event.ended_at:%H}", event.note) == ("05", "seized")
+
+
 @pytest.mark.parametrize(
     ("row", "word"),
     [

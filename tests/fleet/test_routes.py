@@ -98,6 +98,18 @@ def test_an_end_told_later_is_filled_in_and_another_end_is_a_conflict(client, op
     assert other.status_code == 409
 
 
+def test_an_event_that_is_refused_changes_nothing_even_where_its_answer_is_a_page(
+    client, sign_in, operator, press, session
+):
+    client.post("/api/v1/machines/press-07/events", json={**FAILURE, "note": "seized"}, headers=operator)
+    form = {"started_at": FAILURE["started_at"][:16], "ended_at": "2026-11-20T11:00", "note": "another"}
+    form |= {name: FAILURE.get(name, "") for name in ("kind", "code", "component")}
+    refused = client.post("/machines/press-07/events", data=form, headers=sign_in(Role.OPERATOR))
+    assert refused.status_code == 409
+    session.expire_all()
+    assert session.scalars(select(Event)).one().ended_at is None
+
+
 def test_events_are_listed_newest_first_and_by_kind(client, operator, press):
     url = "/api/v1/machines/press-07/events"
     service = {"kind": "service", "code": "preventive", "started_at": "2026-11-19T08:00:00+02:00"}
