@@ -55,10 +55,7 @@ const rank = (name, first) => (first.includes(name) ? first.indexOf(name) : firs
 
 function addRow(row, y, layout, axisOfRow, traces, colour, small) {
   const { x, gapped } = withGaps(row.t.map(wallClock));
-  if (row.min) {
-    const quiet = { x, xaxis: "x", yaxis: y, mode: "lines", line: { width: 0 }, hoverinfo: "skip", connectgaps: false };
-    traces.push({ ...quiet, y: gapped(row.min) }, { ...quiet, y: gapped(row.max), fill: "tonexty", fillcolor: colour("band") });
-  }
+  if (row.min) traces.push({ ...outline(x, gapped(row.min), gapped(row.max)), xaxis: "x", yaxis: y, mode: "lines", line: { width: 0 }, fill: "toself", fillcolor: colour("band"), hoverinfo: "skip" });
   const alone = row.t.length < 3;
   traces.push({
     x, y: gapped(row.mean).map(rounded), xaxis: "x", yaxis: y, mode: alone ? "markers" : "lines", connectgaps: false,
@@ -87,6 +84,18 @@ function withGaps(t) {
   for (let i = 1; i < t.length; i += 1) if (t[i] - t[i - 1] > 3 * usual) breaks.add(i);
   const spread = (values, filler) => values.flatMap((value, i) => (breaks.has(i) ? [filler(i), value] : [value]));
   return { x: spread(t, (i) => t[i - 1] + 1), gapped: (values) => spread(values, () => null) };
+}
+
+/** Around each stretch without a hole: there along the highest values, back along the lowest. */
+function outline(x, low, high) {
+  const around = { x: [], y: [] };
+  for (let start = 0, i = 0; i <= x.length; i += 1) {
+    if (i < x.length && high[i] !== null && low[i] !== null) continue;
+    around.x.push(...x.slice(start, i), ...x.slice(start, i).reverse(), null);
+    around.y.push(...high.slice(start, i), ...low.slice(start, i).reverse(), null);
+    start = i + 1;
+  }
+  return around;
 }
 
 function extent(row) {
