@@ -27,6 +27,8 @@ NAMING = {
 }
 CONNECT_TIMEOUT_SECONDS = 5
 POOL_SIZE = 10
+# A server that is gone without a word (power, cable, firewall) would otherwise be waited for a quarter of an hour.
+LIVENESS = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000}
 
 
 class Base(DeclarativeBase):
@@ -59,8 +61,11 @@ def make_engine(url: URL) -> Engine:
         pool_size=POOL_SIZE,
         max_overflow=POOL_SIZE,
         pool_pre_ping=True,
+        # An error's text goes into the log; a statement's values hold password hashes and tokens of sessions.
+        hide_parameters=True,
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            **LIVENESS,
             # Compiling a query costs more than our short ones take; stale statistics can trigger it.
             "options": "-c timezone=UTC -c synchronous_commit=on -c jit=off",
         },

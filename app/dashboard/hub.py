@@ -16,7 +16,7 @@ import structlog
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
-from app.database import Bind
+from app.database import LIVENESS, Bind
 from app.errors import TooBusy
 
 log = structlog.get_logger(__name__)
@@ -30,7 +30,7 @@ MOST_PENDING = 256
 # Each open page costs a socket and a look at its rights every second.
 MOST_LISTENERS = 500
 RETRY_SECONDS = 1.0
-# A connection cut without a word (a router, a firewall) is noticed after this long.
+# How often the connection is asked for a sign of life; one cut without a word is noticed LIVENESS later.
 PROBE_SECONDS = 10.0
 
 Change = tuple[str, str | None]
@@ -103,7 +103,12 @@ class Hub:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _listen_once(self) -> None:
-        args: dict[str, Any] = {"connect_timeout": 5, **self._connect_args, "application_name": APPLICATION_NAME}
+        args: dict[str, Any] = {
+            "connect_timeout": 5,
+            **LIVENESS,
+            **self._connect_args,
+            "application_name": APPLICATION_NAME,
+        }
         async with await psycopg.AsyncConnection.connect(**args, autocommit=True) as connection:
             await connection.execute(f"LISTEN {CHANNEL}")
             self._tell(hearing=True)
