@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.database import SessionDep
 from app.errors import Unavailable
-from app.metrics import REGISTRY
+from app.metrics import exposition
 from app.migrate import current_revision, newest_revision
 from app.security.policy import public
 
@@ -37,4 +37,4 @@ def ready(session: SessionDep) -> Health:
 @router.get("/metrics", dependencies=[public()], response_class=Response)
 def metrics() -> Response:
     """Prometheus' text format. Public: it holds counts by route, and no name of a machine, person or key."""
-    return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+    return Response(exposition(), media_type=CONTENT_TYPE_LATEST)

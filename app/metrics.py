@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+import os
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 # One more line per counter that nobody asks for.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the library left out its types
+
+# Where it names a folder, the library counts in files there, so that each of several processes can answer for all.
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 # Our own registry: the library's default one adds process figures twice under several workers.
 REGISTRY = CollectorRegistry()
@@ -27,3 +33,12 @@ READINGS = Counter(
     registry=REGISTRY,
 )
 SIGN_INS = Counter("wearwatch_sign_ins_total", "Tries to sign in.", ("outcome",), registry=REGISTRY)
+
+
+def exposition() -> bytes:
+    """Prometheus' text format: the counts of every process of this service, whichever is asked."""
+    if SHARED_FOLDER not in os.environ:
+        return generate_latest(REGISTRY)
+    together = CollectorRegistry()
+    MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+    return generate_latest(together)

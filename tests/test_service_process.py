@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ MOST_CPU_SECONDS = 3.0
 
 
 class Service:
-    def __init__(self, engine: Engine, folder: Path) -> None:
+    def __init__(self, engine: Engine, folder: Path, **settings: str) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.address = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -43,6 +44,7 @@ class Service:
             "DATABASE_URL": engine.url.render_as_string(hide_password=False),
             "WEARWATCH_LOG_FORMAT": "json",
             "WEARWATCH_DATA_DIR": str(folder),
+            **settings,
         }
         self.log = folder / "log"
         with self.log.open("wb") as log:
@@ -67,6 +69,11 @@ class Service:
             except OSError:
                 time.sleep(0.05)
         pytest.fail("the service was not ready within 30 s")
+
+    def count(self, route: str) -> float:
+        with urllib.request.urlopen(self.address + "/metrics", timeout=10) as answer:
+            counted = re.findall(rf'requests_total{{.*route="{route}".*}} (.+)', answer.read().decode())
+        return sum(map(float, counted))
 
     def proc(self, name: str) -> str:
         return Path(f"/proc/{self.process.pid}/{name}").read_text()
@@ -101,6 +108,20 @@ def test_a_running_service_is_light_and_goes_when_told(service: Service):
     assert [json.loads(line) for line in log.splitlines()]
     assert service.key.split("_")[2] not in log
     assert "hush" not in log
+
+
+def test_several_processes_count_together(engine: Engine, tmp_path: Path):
+    service = Service(engine, tmp_path, WEARWATCH_PROCESSES="2")
+    try:
+        service.wait_until_ready()
+        # At once, so that both processes are reached.
+        with ThreadPoolExecutor(16) as at_once:
+            assert set(at_once.map(service.get, ["/healthz"] * 200)) == {200}
+            told = set(at_once.map(service.count, ["/healthz"] * 50))
+    finally:
+        service.process.terminate()
+        service.process.wait(timeout=15)
+    assert told == {200.0}
 
 
 def test_building_the_application_imports_nothing_heavy():
