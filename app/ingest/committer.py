@@ -109,25 +109,28 @@ class Committer:
             self._rows_waiting -= rows
             return group
 
-    def _write(self, group: Sequence[Waiting]) -> None:
+    def _write(self, group: Sequence[Waiting], *, again: bool = False) -> None:
         """Answer everyone in the group, whatever happens."""
         try:
             reports = self._writer.write([waiting.batch for waiting in group])
         except Exception as error:  # noqa: BLE001  the outermost loop: an error belongs to the requests that wait
-            self._write_failed(group, error)
+            self._write_failed(group, error, again=again)
             return
         self.commits += 1
         for waiting, report in zip(group, reports, strict=True):
             waiting.future.set_result(report)
             self._news.update(waiting.batch.columns.machine)
 
-    def _write_failed(self, group: Sequence[Waiting], error: Exception) -> None:
-        """One batch that cannot be stored must not take the others with it; a database that is away takes all."""
+    def _write_failed(self, group: Sequence[Waiting], error: Exception, *, again: bool) -> None:
+        """One batch that cannot be stored must not take the others with it; a database that is away takes all.
+
+        Each is tried once more alone: what was remembered of machines and months may be out of date.
+        """
         self._writer.forget()
         passing = isinstance(error, DBAPIError) and error.connection_invalidated
-        if len(group) > 1 and isinstance(error, SQLAlchemyError) and not passing and _is_about_data(error):
+        if not again and isinstance(error, SQLAlchemyError) and not passing and _is_about_data(error):
             for waiting in group:
-                self._write([waiting])
+                self._write([waiting], again=True)
             return
         log.warning("readings not stored", requests=len(group), kind=type(error).__name__)
         for waiting in group:

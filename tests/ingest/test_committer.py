@@ -135,6 +135,14 @@ def test_a_batch_that_cannot_be_stored_does_not_take_others_with_it(committer, h
     assert count(engine) == 3
 
 
+def test_what_the_writer_remembers_may_be_out_of_date(post, engine):
+    assert post(reading()).json()["accepted"] == 1
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE readings_2026_11"))
+    again = post(reading("2026-11-20T09:00:00Z"))
+    assert (again.status_code, again.json().get("accepted")) == (200, 1)
+
+
 def test_more_than_may_wait_is_refused_at_once(committer, held, monkeypatch):
     monkeypatch.setattr(module, "MOST_ROWS_WAITING", 3)
     with held:
