@@ -28,7 +28,7 @@ LINES = ("ndjson", "jsonl", "jsonlines", "json-lines", "json-seq")
 
 
 class ReadingIn(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """One reading on the wire."""
+    """One reading on the wire. Where a name comes twice in it the last counts, here and row by row."""
 
     machine: str
     measured_at: Annotated[datetime, msgspec.Meta(tz=True)]

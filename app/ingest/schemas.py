@@ -94,6 +94,7 @@ def _channel(channel: str) -> dict[str, Any]:
 READING: dict[str, Any] = {
     "type": "object",
     "title": "Reading",
+    "description": "A name that comes twice in one object counts once, with its last value, as JSON readers do.",
     "required": ["machine", "measured_at"],
     "additionalProperties": False,
     "properties": {

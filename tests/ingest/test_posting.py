@@ -44,6 +44,14 @@ def test_times_of_all_zones_are_the_same_time(post):
     assert counts(post(reading("2026-11-20T09:00:00+01:00"))) == {"duplicates": 1}
 
 
+@pytest.mark.parametrize("beside", ["", ', {"machine": 7}'])
+def test_a_name_that_comes_twice_counts_with_its_last_value_as_the_description_says(post, client, stored, beside):
+    twice = '{"machine": "press-07", "measured_at": "2026-11-20T08:00:00Z", "current_a": 1, "current_a": 2}'
+    assert post(f"[{twice}{beside}]".encode()).json()["accepted"] == 1
+    assert [channels for _, _, channels in stored()] == [{"current_a": 2}]
+    assert "comes twice" in client.get("/api/v1/openapi.json").text
+
+
 def test_good_rows_of_a_half_bad_batch_are_stored_and_bad_ones_named(post, stored):
     answer = post(
         [
