@@ -42,11 +42,13 @@ async def find_principal(request: Request) -> Principal | None:
     if credential is None:
         return None
     recent: RecentPrincipals[Principal] = request.app.state.recent_principals
-    principal = recent.get(credential)
+    # A key is not taken for a cookie because it was seen as a key a moment ago, nor the other way round.
+    seen_as = f"{'key' if bearer else 'cookie'} {credential}"
+    principal = recent.get(seen_as)
     if principal is None:
         principal = await run_in_threadpool(_look_up, request, credential, by_key=bearer is not None)
         if principal is not None:
-            recent.put(credential, principal)
+            recent.put(seen_as, principal)
     if principal is None and bearer is not None:
         raise NotSignedIn("This key is unknown, expired or revoked.")
     return principal

@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from app.security import recent
 from app.security.keys import create_key, list_keys, revoke_key
-from app.security.policy import Role
+from app.security.policy import SESSION_COOKIE, Role
 from app.security.store import principal_of_key
 from app.security.tables import ApiKey
 from app.security.users import create_user, set_role
@@ -105,6 +105,13 @@ def test_the_token_may_come_as_a_form_field(client, sign_in):
 def test_an_unknown_cookie_is_nobody(client):
     client.cookies.set("wearwatch_session", "made up")
     assert client.get("/api/v1/machines").status_code == 401
+
+
+def test_a_key_is_no_cookie_even_a_moment_after_it_was_used(client, key_for):
+    headers = key_for(Role.OPERATOR)
+    assert client.get("/api/v1/me", headers=headers).status_code == 200
+    client.cookies.set(SESSION_COOKIE, headers["Authorization"].removeprefix("Bearer "))
+    assert client.get("/api/v1/me").status_code == 401
 
 
 def test_a_revoked_key_and_a_lowered_role_take_effect_within_a_second(client, session, key_for, sign_in):
