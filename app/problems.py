@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from sqlalchemy import exc
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse, Response
 
 from app.errors import (
@@ -165,6 +166,11 @@ def of_text(request: Request, error: Exception) -> Response:
     return of_error(request, BadInput("A text holds characters that no text may hold."))
 
 
+def of_gone(request: Request, error: Exception) -> Response:
+    """Nobody hears it; it keeps a sensor that lost its line from counting as an error of ours."""
+    return of_error(request, Malformed("The sender left before its request was complete."))
+
+
 def of_anything(request: Request, error: Exception) -> Response:
     log.error("unexpected error", exc_info=error)
     return problem(500, WearwatchError.title, "Something went wrong here; the log says more.")
@@ -182,4 +188,5 @@ def add_problem_handlers(app: FastAPI) -> None:
         app.add_exception_handler(passing, of_database)
     app.add_exception_handler(OSError, of_operating_system)
     app.add_exception_handler(UnicodeEncodeError, of_text)
+    app.add_exception_handler(ClientDisconnect, of_gone)
     app.add_exception_handler(Exception, of_anything)

@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from app.database import make_engine
 from app.logs import RequestLog, hide_secrets
@@ -49,6 +50,7 @@ class Full(Exception):
         (OSError(errno.ENOSPC, "full"), 507),
         (OSError(errno.EIO, "broken"), 500),
         (UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates"), 422),
+        (ClientDisconnect(), 400),
         (ValueError("token=hush"), 500),
     ],
 )
