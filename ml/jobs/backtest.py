@@ -16,7 +16,7 @@ from app.settings import Settings
 from ml.artefacts import Saved
 from ml.dataset import load_history
 from ml.endings import decommissioned
-from ml.features.history import History, Ints, Moments
+from ml.features.history import History, Moments
 from ml.jobs.champion import load_speaking
 from ml.jobs.moment import floor_to_bucket
 from ml.models.base import Progress, silent
@@ -24,6 +24,7 @@ from ml.prediction import Predicted, predict
 
 # Moments answered at a time, so that a year of a large fleet needs no more memory than a day.
 CHUNK_MOMENTS = 20_000
+COLUMNS = ["machine", "as_of", "horizon_hours", "probability", "anomaly_score", "remaining_life_hours"]
 
 
 def backtest(
@@ -46,29 +47,34 @@ def backtest(
     moments = _moments(history, times)
     written = 0
     with out.open("w", encoding="utf-8", newline="") as file:
+        file.write(",".join(COLUMNS) + "\n")
         for begin in range(0, len(moments), CHUNK_MOMENTS):
             progress(0.3 + 0.7 * begin / len(moments), "predicting")
             part = moments.take(np.arange(begin, min(begin + CHUNK_MOMENTS, len(moments))))
             rows = _rows(saved, history, predict(saved, history, part, settings.silent_after))
-            rows.to_csv(file, index=False, header=begin == 0)
+            rows.to_csv(file, index=False, header=False, columns=COLUMNS)
             written += len(rows)
     progress(1.0, "written")
     return written
 
 
-def _times(settings: Settings, start: datetime, end: datetime, every: timedelta) -> Ints:
+def _times(settings: Settings, start: datetime, end: datetime, every: timedelta) -> range:
     step = int(every.total_seconds())
     if step % settings.bucket_seconds or every.total_seconds() != step:
         raise BadInput(f"--every must be a multiple of the bucket, {settings.bucket_seconds} s.")
     first, last = (int(floor_to_bucket(each, settings).timestamp()) for each in (start, end))
     if last < first:
         raise BadInput("--to lies before --from.")
-    return np.arange(first, last + 1, step)
+    return range(first, last + 1, step)
 
 
-def _moments(history: History, times: Ints) -> Moments:
+def _moments(history: History, asked: range) -> Moments:
     """Every machine at every time, from its first reading until it was taken away."""
     machines = len(history.machines)
+    begun = int((history.bucket.min() + 1) * history.bucket_seconds) if len(history.bucket) else asked.stop
+    # The years before the first reading are not written down: there may be very many of them.
+    skipped = max(-((asked.start - begun) // asked.step), 0)
+    times = np.array(asked[skipped:], dtype=np.int64)
     moments = Moments(np.tile(np.arange(machines), len(times)), np.repeat(times, machines))
     first = np.full(machines, np.iinfo(np.int64).max)
     np.minimum.at(first, history.machine, (history.bucket + 1) * history.bucket_seconds)

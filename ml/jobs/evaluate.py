@@ -43,8 +43,9 @@ def evaluate(
             _table(_horizons(card)), f"Model {saved.id}: no failure since it was trained; this is its card."
         )
     risk = predict(saved, history, moments, settings.silent_after).risk
+    said = np.flatnonzero(np.isfinite(risk).all(axis=1))
     limits = [each["threshold"] for each in _horizons(card)]
-    fresh = figures_of({"model": risk}, {"model": limits}, moments, outcomes, seed=0)
+    fresh = figures_of({"model": risk[said]}, {"model": limits}, moments.take(said), outcomes.take(said), seed=0)
     since = f"{saved.trained_until:%Y-%m-%d %H:%M} UTC"
     return Group(
         _table(fresh["horizons"]), f"Model {saved.id} ({saved.fitted.kind}) on all that happened since {since}."

@@ -1,0 +1,228 @@
+"""The jobs against a real database: what is trained, scored and tried out again is one and the same story."""
+
+from __future__ import annotations
+
+import csv
+import math
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.database import session_scope
+from app.errors import BadInput, NotFound
+from app.fleet.tables import Event, Machine
+from app.ingest.tables import TouchedBucket
+from app.risk.tables import LatestPrediction, Model, ModelArtefact, Prediction
+from ml.jobs.backtest import COLUMNS, backtest
+from ml.jobs.champion import load_speaking
+from ml.jobs.evaluate import evaluate
+from ml.jobs.refresh import refresh, scoring_due
+from ml.jobs.score import score
+from ml.jobs.train import table, train
+from ml.models.registry import BASELINES, DEFAULT_KINDS
+
+from .conftest import HORIZONS, MACHINES, SILENT, TRAINED_UNTIL, UNTIL
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(scope="module")
+def scored(plant):
+    """Machine -> what was stored of it at the end of its data."""
+    assert score(plant.engine, plant.settings, UNTIL + timedelta(minutes=59)) == MACHINES
+    with session_scope(plant.engine) as session:
+        stored = session.execute(select(Machine.key, Prediction).join(Prediction).where(Prediction.as_of == UNTIL))
+        found = dict(stored.tuples().all())
+        session.expunge_all()
+    return found
+
+
+@pytest.fixture
+def session_of_plant(plant):
+    """A session on the plant's database; what a test changes is rolled back."""
+    with plant.engine.connect() as connection, Session(connection) as session:
+        yield session
+
+
+def tried_out(plant, folder, start, end, every=HOUR):
+    """(machine, as_of, horizon) -> row of the backtest's file."""
+    out = folder / "backtest.csv"
+    written = backtest(plant.engine, plant.settings, start, end, every, None, out)
+    with out.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        rows = {(row["machine"], row["as_of"], float(row["horizon_hours"])): row for row in reader}
+        assert reader.fieldnames == COLUMNS
+    assert len(rows) == written
+    return rows
+
+
+def test_a_run_keeps_a_candidate_of_every_kind_with_its_card_and_parts(plant):
+    assert [kind for _, kind, _ in plant.trained.rows] == [*BASELINES, *DEFAULT_KINDS]
+    with session_scope(plant.engine) as session:
+        models = session.scalars(select(Model).order_by(Model.id)).all()
+        assert {model.status for model in models if model.id != plant.serving} == {"candidate"}
+        assert len({model.run for model in models}) == 1
+        assert all(model.trained_until == TRAINED_UNTIL for model in models)
+        assert all(model.card["data_hash"] and model.card["horizons"] for model in models)
+        with_parts = session.scalars(select(ModelArtefact.model_id).distinct()).all()
+        assert set(with_parts) == {model.id for model in models}
+    assert "Nothing is promoted, as asked." in plant.trained.verdict
+    assert table(plant.trained).row_count == len(HORIZONS) * len(models)
+
+
+def test_training_before_the_first_failure_is_one_sentence_and_keeps_nothing(plant):
+    with session_scope(plant.engine) as session:
+        first = session.scalar(select(func.min(Event.started_at)).where(Event.kind == "failure"))
+        models = session.scalar(select(func.count(Model.id)))
+    with pytest.raises(BadInput, match=r"^Training needs recorded failures: 0 found before [^.]*\. [^.]*\.$"):
+        train(plant.engine, plant.settings, until=first, horizons=HORIZONS, seed=0, promote=True)
+    with session_scope(plant.engine) as session:
+        assert session.scalar(select(func.count(Model.id))) == models
+
+
+def test_training_on_an_empty_database_is_one_sentence(engine, settings):
+    with pytest.raises(BadInput, match="There are no machines to learn from"):
+        train(engine, settings, until=None, horizons=None, seed=0, promote=True)
+
+
+def test_a_score_is_a_rising_curve_within_its_band_and_with_reasons(plant, scored):
+    assert set(scored) == set(plant.machines)
+    sure = [each for each in scored.values() if each.not_enough_data is None]
+    assert len(sure) >= MACHINES // 2
+    for each in scored.values():
+        low, risk, high = (each.probabilities_low, each.probabilities, each.probabilities_high)
+        assert risk == sorted(risk)
+        assert all(0 <= a <= b <= c <= 1 for a, b, c in zip(low, risk, high, strict=True))
+        assert np.sum(list(each.modes.values()), axis=0) == pytest.approx(risk)
+        assert each.remaining_life_low_hours <= each.remaining_life_median_hours
+    reasons = [reason for each in sure for reason in each.reasons]
+    assert reasons
+    assert all(reason["words"] and 0 < reason["share"] <= 1 for reason in reasons)
+
+
+def test_a_silent_machine_gets_not_enough_data_and_keeps_its_last_curve(plant, scored):
+    silent = scored[plant.machines[SILENT]]
+    assert silent.not_enough_data == "silent for 31h"
+    assert silent.coverage == 0
+    assert silent.probabilities is not None
+
+
+def test_the_champions_scores_are_served(scored, session_of_plant):
+    served = session_of_plant.scalars(select(LatestPrediction.prediction_id)).all()
+    assert set(served) == {each.id for each in scored.values()}
+
+
+def test_the_backtest_says_what_scoring_stored(plant, scored, tmp_path):
+    rows = tried_out(plant, tmp_path, UNTIL - 2 * HOUR, UNTIL)
+    assert len(rows) == 3 * MACHINES * len(HORIZONS)
+    for key, each in scored.items():
+        for hours, risk in zip(each.horizons_hours, each.probabilities, strict=True):
+            row = rows[key, f"{UNTIL:%Y-%m-%dT%H:%M:%SZ}", hours]
+            assert float(row["probability"]) == pytest.approx(risk, abs=1e-6)
+            assert float(row["anomaly_score"] or "nan") == pytest.approx(
+                math.nan if each.anomaly_score is None else each.anomaly_score, abs=1e-4, nan_ok=True
+            )
+
+
+def test_later_readings_and_events_change_nothing_in_a_backtest(plant, tmp_path):
+    at = UNTIL - timedelta(days=20)
+    assert tried_out(plant, tmp_path, at, at) == {
+        place: row
+        for place, row in tried_out(plant, tmp_path, at, UNTIL, timedelta(days=20)).items()
+        if place[1] == f"{at:%Y-%m-%dT%H:%M:%SZ}"
+    }
+
+
+def test_a_backtest_from_long_before_the_first_reading_begins_with_it(plant, tmp_path):
+    began = UNTIL - timedelta(days=60)
+    rows = tried_out(plant, tmp_path, datetime(1, 1, 2, tzinfo=UTC), began + 3 * HOUR)
+    times = {as_of for _, as_of, _ in rows}
+    assert times <= {f"{began + hours * HOUR:%Y-%m-%dT%H:%M:%SZ}" for hours in (1, 2, 3)}
+    assert rows
+
+
+def test_a_backtest_before_all_readings_is_a_file_without_rows(plant, tmp_path):
+    before = UNTIL - timedelta(days=900)
+    assert tried_out(plant, tmp_path, before, before + 5 * HOUR) == {}
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "every", "said"),
+    [
+        (UNTIL, UNTIL, timedelta(minutes=90), "multiple of the bucket"),
+        (UNTIL, UNTIL, timedelta(seconds=0.5), "multiple of the bucket"),
+        (UNTIL, UNTIL - HOUR, HOUR, "--to lies before --from"),
+    ],
+)
+def test_a_backtest_that_cannot_be_is_refused_before_a_file_is_made(plant, tmp_path, start, end, every, said):
+    with pytest.raises(BadInput, match=said):
+        backtest(plant.engine, plant.settings, start, end, every, None, tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_model_of_another_bucket_is_refused(plant, session_of_plant):
+    other = plant.settings.model_copy(update={"bucket": timedelta(minutes=30)})
+    with pytest.raises(BadInput, match="trained on buckets of 3600 s, but WEARWATCH_BUCKET is 1800 s"):
+        load_speaking(session_of_plant, other, plant.serving)
+
+
+def test_a_model_that_is_not_there_is_named(plant, tmp_path):
+    with pytest.raises(NotFound, match="no model 999"):
+        backtest(plant.engine, plant.settings, UNTIL, UNTIL, HOUR, 999, tmp_path / "out.csv")
+
+
+def test_evaluation_judges_what_happened_since_training(plant):
+    shown = evaluate(plant.engine, plant.settings, plant.serving)
+    figures, words = shown.renderables
+    assert "on all that happened since 2025-05-20 00:00 UTC" in words
+    assert figures.row_count == len(HORIZONS)
+
+
+def test_nothing_is_scored_or_tried_out_without_a_model(engine, settings, tmp_path):
+    with pytest.raises(NotFound, match="wearwatch train"):
+        score(engine, settings, None)
+    with pytest.raises(NotFound, match="wearwatch train"):
+        backtest(engine, settings, UNTIL, UNTIL, HOUR, None, tmp_path / "out.csv")
+    refresh(engine, settings)
+
+
+def stored_scores(plant):
+    with session_scope(plant.engine) as session:
+        return dict(session.execute(select(Prediction.id, Prediction.scored_at)).all())
+
+
+def test_a_second_refresh_at_the_same_time_scores_nothing_new(plant):
+    refresh(plant.engine, plant.settings)
+    first = stored_scores(plant)
+    refresh(plant.engine, plant.settings)
+    again = stored_scores(plant)
+    assert {number: again[number] for number in first} == first
+    # Nothing but a new hour that began between the two may have been added.
+    assert len(again) in (len(first), len(first) + MACHINES)
+
+
+def test_scoring_is_due_once_an_hour_has_ended(plant, scored, session_of_plant):
+    assert not scoring_due(session_of_plant, plant.settings, UNTIL)
+    later = datetime.now(UTC) + 2 * HOUR
+    assert scoring_due(session_of_plant, plant.settings, later)
+
+
+def test_scoring_is_due_when_a_reading_comes_late(plant, scored, session_of_plant):
+    machine = session_of_plant.scalar(select(func.min(Machine.id)))
+    session_of_plant.add(TouchedBucket(machine_id=machine, bucket_start=UNTIL))
+    session_of_plant.flush()
+    assert not scoring_due(session_of_plant, plant.settings, UNTIL)
+    session_of_plant.add(TouchedBucket(machine_id=machine, bucket_start=UNTIL - HOUR))
+    session_of_plant.flush()
+    assert scoring_due(session_of_plant, plant.settings, UNTIL)
+
+
+def test_scoring_is_due_when_an_event_was_recorded_since(plant, scored, session_of_plant):
+    machine = session_of_plant.scalar(select(func.min(Machine.id)))
+    since = {"recorded_at": datetime.now(UTC) + HOUR, "started_at": UNTIL - HOUR}
+    session_of_plant.add(Event(machine_id=machine, kind="fault_code", code="E9", **since))
+    session_of_plant.flush()
+    assert scoring_due(session_of_plant, plant.settings, UNTIL)
