@@ -35,7 +35,7 @@ def scored(plant):
     assert score(plant.engine, plant.settings, UNTIL + timedelta(minutes=59)) == MACHINES
     with session_scope(plant.engine) as session:
         stored = session.execute(select(Machine.key, Prediction).join(Prediction).where(Prediction.as_of == UNTIL))
-        found = dict(stored.tuples().all())
+        found = dict(stored.all())
         session.expunge_all()
     return found
 
