@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ml.features.history import History, Moments
+from ml.simulate.sensors import CHANNELS as SENSED
 
 HOUR = 3600
 # The first bucket of every test history; not on a block's edge.
@@ -18,6 +19,7 @@ KINDS = [
     ("fault_code", {"code": "E1"}),
     ("fault_code", {"code": "E2"}),
 ]
+MACHINE_COLUMNS = ["key", "asset_class", "rated_power_kw", "rated_current_a", "installed_at", "decommissioned_at"]
 EVENT_COLUMNS = ["machine", "kind", "code", "component", "started_at", "ended_at"]
 
 
@@ -138,3 +140,35 @@ def rows_where(history, keep, events=None):
         history.n[keep], history.mean[keep], history.std[keep], history.min[keep], history.max[keep],
         history.last[keep], history.events if events is None else events.reset_index(drop=True),
     )  # fmt: skip
+
+
+def history_of_fleet(fleet):
+    """A simulated fleet as if it came out of the database; its hourly readings are a bucket each, or a few."""
+    place = {key: number for number, key in enumerate(fleet.machines["key"])}
+    readings = fleet.readings.assign(
+        machine=fleet.readings["machine"].map(place),
+        bucket=fleet.readings["measured_at"].dt.as_unit("s").astype("int64") // HOUR,
+    )
+    buckets = readings.groupby(["machine", "bucket"])[sorted(SENSED)]
+    tables = {name: getattr(buckets, name)().to_numpy(float) for name in ("count", "mean", "min", "max", "last")}
+    rows = buckets.size().index
+    std = np.where(tables["count"] > 1, buckets.std(ddof=0).to_numpy(), np.where(tables["count"] == 1, 0.0, np.nan))
+    machines = _as_loaded(fleet.machines, MACHINE_COLUMNS, ("installed_at", "decommissioned_at"))
+    events = fleet.events.assign(machine=fleet.events["machine"].map(place))
+    events = _as_loaded(events, EVENT_COLUMNS, ("started_at", "ended_at"))
+    return History(
+        HOUR, machines, tuple(sorted(SENSED)), rows.get_level_values("machine").to_numpy(np.int64),
+        rows.get_level_values("bucket").to_numpy(np.int64), tables["count"], tables["mean"], std, tables["min"],
+        tables["max"], tables["last"],
+        events.sort_values(["machine", "started_at", "kind", "code", "component"], ignore_index=True),
+    )  # fmt: skip
+
+
+def _as_loaded(frame, columns, times):
+    """These columns; times as the database gives them, words missing as None."""
+    frame = frame[columns].copy()
+    for column in times:
+        frame[column] = pd.to_datetime(frame[column], utc=True).astype("datetime64[us, UTC]")
+    for column in {"code", "component"} & set(columns):
+        frame[column] = frame[column].astype(object).where(frame[column].notna(), None)
+    return frame
