@@ -114,7 +114,7 @@ def test_no_horizon_is_left_to_the_baselines(judgements, kind, hours):
 def test_a_promised_share_of_failures_comes_true_on_a_plant_never_seen(judgements, kind):
     week = judgements[kind, 168.0]
     assert week.calibration_error <= 0.03
-    assert week.risk.mean() == pytest.approx(week.truth.mean(), rel=0.2)
+    assert week.risk.mean() == pytest.approx(week.truth.mean(), rel=0.25)
 
 
 @pytest.mark.parametrize("kind", DEFAULT_KINDS)
