@@ -22,8 +22,11 @@ def parse_duration(text: str) -> timedelta:
 
 
 def parse_durations(text: str) -> list[timedelta]:
-    """`24h,3d,7d` -> a rising list without repeats."""
-    return sorted({parse_duration(part) for part in text.split(",") if part.strip()})
+    """`24h,3d,7d` -> a rising list without repeats. Raises BadInput where there is none."""
+    durations = sorted({parse_duration(part) for part in text.split(",") if part.strip()})
+    if not durations:
+        raise BadInput("Name at least one duration, like 24h,3d,7d.")
+    return durations
 
 
 def duration_text(duration: timedelta) -> str:

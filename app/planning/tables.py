@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Identity, Index, Text, func
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, Text, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
@@ -31,7 +31,7 @@ class PlanItem(Base):
 
     plan_id: Mapped[int] = mapped_column(ForeignKey("plans.id", ondelete="CASCADE"), primary_key=True)
     machine_id: Mapped[int] = mapped_column(ForeignKey("machines.id"), primary_key=True)
-    prediction_id: Mapped[int | None] = mapped_column(ForeignKey("predictions.id"))
+    prediction_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("predictions.id"))
     service_by: Mapped[datetime | None]
     probability_by_then: Mapped[float | None]
     cost_now: Mapped[float | None]

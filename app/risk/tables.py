@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     Double,
     ForeignKey,
@@ -60,7 +61,7 @@ class Prediction(Base):
     __tablename__ = "predictions"
     __table_args__ = (UniqueConstraint("machine_id", "as_of", "model_id"),)
 
-    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     machine_id: Mapped[int] = mapped_column(ForeignKey("machines.id"))
     model_id: Mapped[int] = mapped_column(ForeignKey("models.id"))
     as_of: Mapped[datetime]
@@ -85,4 +86,4 @@ class LatestPrediction(Base):
     __tablename__ = "latest_predictions"
 
     machine_id: Mapped[int] = mapped_column(ForeignKey("machines.id"), primary_key=True)
-    prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id"))
+    prediction_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("predictions.id"))

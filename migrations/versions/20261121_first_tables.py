@@ -199,7 +199,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "predictions",
-        sa.Column("id", sa.Integer(), sa.Identity(always=True), nullable=False),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("machine_id", sa.Integer(), nullable=False),
         sa.Column("model_id", sa.Integer(), nullable=False),
         sa.Column("as_of", sa.DateTime(timezone=True), nullable=False),
@@ -273,7 +273,7 @@ def upgrade() -> None:
     op.create_table(
         "latest_predictions",
         sa.Column("machine_id", sa.Integer(), nullable=False),
-        sa.Column("prediction_id", sa.Integer(), nullable=False),
+        sa.Column("prediction_id", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
             ["machine_id"], ["machines.id"], name=op.f("fk_latest_predictions_machine_id_machines")
         ),
@@ -288,7 +288,7 @@ def upgrade() -> None:
         "plan_items",
         sa.Column("plan_id", sa.Integer(), nullable=False),
         sa.Column("machine_id", sa.Integer(), nullable=False),
-        sa.Column("prediction_id", sa.Integer(), nullable=True),
+        sa.Column("prediction_id", sa.BigInteger(), nullable=True),
         sa.Column("service_by", sa.DateTime(timezone=True), nullable=True),
         sa.Column("probability_by_then", sa.Double(), nullable=True),
         sa.Column("cost_now", sa.Double(), nullable=True),

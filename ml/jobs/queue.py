@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 from datetime import UTC, datetime, timedelta
 
-import procrastinate
+import psycopg
 import structlog
 from procrastinate import App, PsycopgConnector
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import DeleteJobCondition
 from sqlalchemy import Engine
 
 from app.database import session_scope
@@ -27,6 +30,9 @@ RESCUE_CRON = "* * * * * */30"
 DEAD_AFTER_SECONDS = 30
 # One job of each kind may run beside another: scoring goes on while a model trains.
 CONCURRENCY = 2
+# How long a job under way may take to end when the worker is told to stop.
+GRACE_SECONDS = 20
+RECONNECT_SECONDS = 2
 
 
 def make_queue(engine: Engine, settings: Settings) -> App:
@@ -56,20 +62,41 @@ def make_queue(engine: Engine, settings: Settings) -> App:
 
 
 def run_worker(engine: Engine, settings: Settings) -> None:
-    """Work until stopped; SIGTERM lets the job under way finish."""
+    """Work until stopped; SIGTERM lets the job under way finish, a restart of the database is waited for."""
     configure_logs(settings)
     # It tells of every job twice, every few seconds.
     logging.getLogger("procrastinate").setLevel(logging.WARNING)
     with session_scope(engine) as session:
         ensure_bucket_width(session, settings)
-    asyncio.run(_work(make_queue(engine, settings)))
+    asyncio.run(_work(engine, settings))
 
 
-async def _work(queue: App) -> None:
+async def _work(engine: Engine, settings: Settings) -> None:
+    """The library's worker ends without a word when it loses the database; only a signal ends ours."""
+    told = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    while not told.is_set():
+        round_ = asyncio.create_task(_round(make_queue(engine, settings)))
+        stop = asyncio.create_task(told.wait())
+        await asyncio.wait({round_, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        round_.cancel()
+        try:
+            await round_
+        except asyncio.CancelledError:
+            continue
+        except (ConnectorException, psycopg.Error) as error:
+            log.warning("the database is away", error=str(error))
+        await asyncio.sleep(RECONNECT_SECONDS)
+
+
+async def _round(queue: App) -> None:
     async with queue.open_async():
         await queue.run_worker_async(
             concurrency=CONCURRENCY,
-            delete_jobs=procrastinate.jobs.DeleteJobCondition.SUCCESSFUL,
+            delete_jobs=DeleteJobCondition.SUCCESSFUL,
             stalled_worker_timeout=DEAD_AFTER_SECONDS,
-            shutdown_graceful_timeout=20,
+            shutdown_graceful_timeout=GRACE_SECONDS,
+            install_signal_handlers=False,
         )
