@@ -42,7 +42,7 @@ format: install ## Put the code into its form
 bench: install ## Measure speed against peers in the same run; writes bench/results
 	@exec $(BIN)/python -m bench
 
-faults: install ## Kill, cut and fill things up, and see that nothing acknowledged is lost
+faults: install ## Kill the service under load and see that nothing acknowledged is lost
 	@exec $(BIN)/python -m pytest tests/faults
 
 docs: install ## Write the generated pages of docs/ anew
