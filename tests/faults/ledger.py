@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class Ledger:
-    """A line before a send, one after its answer. Without an answer a batch is unknown: stored whole or not at all."""
+    """A line before a send, one after its answer. A batch without an answer is unknown: stored whole or not."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._lock = path, threading.Lock()
