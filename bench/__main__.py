@@ -1,0 +1,78 @@
+"""The benchmarks' command line: which to run, how large; prints tables and writes bench/results."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from bench.measure import Comparison, show, write
+
+WORDS = {
+    "features": "P12: our feature builder against pandas groupby.rolling, the same columns",
+    "ingest": "P1: durable ingest over HTTP against the textbook endpoint",
+}
+# Another peer of the goal in the list of checks than the one measured here.
+NOT_MEASURED = {
+    "features": "Not measured here: tsfresh.",
+    "ingest": "Not measured here: InfluxDB.",
+}
+
+
+def main() -> None:
+    given = _arguments()
+    try:
+        for name in given.names or WORDS:
+            found, more = _measure(name, given)
+            show(found)
+            path = write(found, **more)
+            print(f"{NOT_MEASURED[name]} Written to {path.parent.parent.name}/{path.parent.name}/{path.name}.\n")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _measure(name: str, given: argparse.Namespace) -> tuple[Comparison, dict[str, object]]:
+    """Imports only what is measured: pandas would weigh on the ingest process, PostgreSQL on the features."""
+    if name == "features":
+        from bench import features
+
+        return features.measure(given.rows, given.rounds)
+    from bench import ingest
+
+    return ingest.measure(given.rounds)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Measure speed against peers in the same run: by turns, median and spread of the rounds.",
+        epilog="benchmarks:\n"
+        + "\n".join(f"  {name:<10}{words}" for name, words in WORDS.items())
+        + "\n\nexample:\n  python -m bench features --rows 1000000",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="BENCHMARK", help="which to run; all without it: " + ", ".join(WORDS)
+    )
+    parser.add_argument(
+        "--rows",
+        type=_positive,
+        default=200_000,
+        help="snapshots of `features` (default %(default)s; P12: 1000000)",
+    )
+    parser.add_argument("--rounds", type=_positive, default=3, help="runs of each side (default %(default)s)")
+    given = parser.parse_args()
+    unknown = [name for name in given.names if name not in WORDS]
+    if unknown:
+        parser.error(f"there is no benchmark {unknown[0]!r}; choose from: {', '.join(WORDS)}")
+    return given
+
+
+def _positive(word: str) -> int:
+    number = int(word)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+if __name__ == "__main__":
+    main()
