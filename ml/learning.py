@@ -17,7 +17,7 @@ from ml.calibration import learn_calibration
 from ml.evaluation import evaluate, thresholds
 from ml.features.history import Features
 from ml.fitted import FittedModel
-from ml.models.base import Floats, HazardModel, Outcomes, Progress, cumulative_risk, silent
+from ml.models.base import Floats, HazardModel, Outcomes, Progress, cumulative_risk, part_of, silent
 from ml.models.ensemble import Ensemble
 from ml.models.odds import mix
 from ml.models.registry import BASELINES, DEFAULT_KINDS, KINDS
@@ -136,7 +136,7 @@ def _try_all(task: _Task, kinds: Sequence[str], progress: Progress) -> dict[str,
     tried: dict[str, _Tried] = {}
     for kind in base:
         start, share = (heavy.index(kind), 1.0) if kind in heavy else (0, 0.0)
-        told = _part_of(progress, start / max(len(heavy), 1), share / max(len(heavy), 1))
+        told = part_of(progress, start / max(len(heavy), 1), (start + share) / max(len(heavy), 1))
         tried[kind] = _try(kind, task, told)
     if Ensemble.kind in kinds:
         tried[Ensemble.kind] = _together([tried[kind] for kind in members])
@@ -150,7 +150,7 @@ def _try(kind: str, task: _Task, progress: Progress) -> _Tried:
     folds = range(int(fold.max()) + 1)
 
     def fitted(place: int, features: Features, outcomes: Outcomes) -> HazardModel:
-        told = _part_of(progress, place / (len(folds) + 2), 1 / (len(folds) + 2))
+        told = part_of(progress, place / (len(folds) + 2), (place + 1) / (len(folds) + 2))
         return KINDS[kind]().fit(features, outcomes, seed=task.seed, progress=told)
 
     left_out = np.zeros((len(seen), len(task.known.horizons_hours), len(task.known.modes)))
@@ -187,10 +187,6 @@ def machine_folds(machine: Rows, failure: Rows, seed: int) -> Rows:
     place = np.empty(len(machines), np.int64)
     place[order] = np.arange(len(machines)) % min(FOLDS, len(machines))
     return np.asarray(place[np.searchsorted(machines, machine)])
-
-
-def _part_of(progress: Progress, start: float, share: float) -> Progress:
-    return lambda done, doing: progress(start + share * done, doing)
 
 
 def _facts(features: Features, known: Outcomes, later: Outcomes, learning: Rows, judging: Rows) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from app.risk import store as risk_store
 from app.risk.assess import STATUS_HORIZON_HOURS
 from app.risk.history_store import history
 from app.risk.ranking_store import ranked_fleet
-from app.risk.reading_risk import limits_of, ranked_machine, risk_out
+from app.risk.reading_risk import ranked_machine, ranking_question, risk_out
 from app.risk.tables import Model
 from app.settings import Settings
 
@@ -57,24 +57,15 @@ def status_horizon(model: Model | None) -> float:
 def ranking(
     session: Session, settings: Settings, now: datetime, asked: Asked, model: Model | None
 ) -> list[Mapping[str, Any]]:
-    limits = limits_of(settings)
-    given = {
-        "horizon_hours": status_horizon(model),
-        "status_horizon_hours": STATUS_HORIZON_HOURS,
-        "min_probability": None,
-        "site": asked.site or None,
-        "line": asked.line or None,
-        "q": asked.search or None,
-        "status": None,
-        "limit": MOST_MACHINES,
-        "offset": 0,
-        "now": now,
-        "silent_since": now - limits.silent_after,
-        "stale_since": now - limits.stale_after,
-        "warn_probability": limits.warn_probability,
-        "alarm_probability": limits.alarm_probability,
-        "default_failure_cost": settings.failure_cost,
-    }
+    given = ranking_question(
+        settings,
+        now,
+        status_horizon(model),
+        limit=MOST_MACHINES,
+        site=asked.site or None,
+        line=asked.line or None,
+        q=asked.search or None,
+    )
     _, rows = ranked_fleet(session, "expected_loss", given)
     judged = ((row, ranked_machine(row, settings, now)) for row in rows)
     return [{**row, "status": str(said.status), "reason": said.not_enough_data} for row, said in judged]

@@ -5,7 +5,6 @@ A request is answered only after the commit that holds it. Nothing is buffered b
 
 from __future__ import annotations
 
-import json
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from app.announce import announce
 from app.database import Bind, session_scope
 from app.errors import TooBusy, Unavailable
 from app.ingest.writing import Batch, BatchReport, Writer
@@ -146,8 +146,7 @@ class Committer:
         try:
             with session_scope(self._bind) as session:
                 session.execute(text("SET LOCAL synchronous_commit = off"))
-                notice = json.dumps({"kind": "reading", "machine": machine})
-                session.execute(text("SELECT pg_notify('wearwatch', :notice)"), {"notice": notice})
+                announce(session, "reading", machine)
         except SQLAlchemyError as error:
             log.warning("live pages not told", kind=type(error).__name__)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from app.announce import announce
 from app.database import Bind, session_scope
 from app.ingest.tables import CORE_CHANNELS
 from app.settings import Settings
@@ -53,16 +54,11 @@ NEW_CHANNELS = text(
 )
 
 
-def _figures(value: str, order: str, prefix: str = "") -> str:
-    """n, mean, min, max, std, last of one value; rounding must not carry a mean beyond the extremes."""
-    return f"""count({value}) AS {prefix}n,
-        greatest(min({value}), least(max({value}), avg({value} ORDER BY {order}))) AS {prefix}mean,
-        min({value}) AS {prefix}min, max({value}) AS {prefix}max,
-        stddev_pop({value} ORDER BY {order}) AS {prefix}std,
-        (array_agg({value} ORDER BY {order}) FILTER (WHERE {value} IS NOT NULL))[count({value})] AS {prefix}last"""
-
-
 FIGURES = ("n", "mean", "min", "max", "std", "last")
+# In the order of FIGURES; rounding must not carry a mean beyond the extremes.
+COMPUTED = """count(value),
+        greatest(min(value), least(max(value), avg(value ORDER BY measured_at))), min(value), max(value),
+        stddev_pop(value ORDER BY measured_at), (array_agg(value ORDER BY measured_at))[count(value)]"""
 NAMED = " UNION ALL ".join(
     f"SELECT machine_id, {number}::smallint AS channel_id, bucket_start, measured_at, {channel} AS value FROM touched"  # noqa: S608, E501
     for number, channel in enumerate(CORE_CHANNELS, start=1)
@@ -70,7 +66,7 @@ NAMED = " UNION ALL ".join(
 WRITE = text(
     f"""
     INSERT INTO rollups (machine_id, channel_id, bucket_start, {", ".join(FIGURES)})
-    SELECT machine_id, channel_id, bucket_start, {_figures("value", "measured_at")}
+    SELECT machine_id, channel_id, bucket_start, {COMPUTED}
     FROM (
         {NAMED} UNION ALL
         SELECT machine_id, channels.id, bucket_start, measured_at, each.value::float8
@@ -117,7 +113,7 @@ def roll_up_touched(session: Session, settings: Settings, limit: int = 20_000) -
         session.execute(text("ANALYZE touched"))
         session.execute(NEW_CHANNELS)
         session.execute(WRITE)
-        session.execute(text("""SELECT pg_notify('wearwatch', '{"kind": "reading", "machine": null}')"""))
+        announce(session, "reading")
     return taken
 
 

@@ -1,4 +1,4 @@
-"""Times on the bucket's grid, and parts of a progress bar."""
+"""Times on the bucket's grid."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 from app.settings import Settings
 from ml.endings import decommissioned
 from ml.features.history import History, Moments
-from ml.models.base import Progress
 
 
 def floor_to_bucket(time: datetime, settings: Settings) -> datetime:
@@ -23,7 +22,3 @@ def fleet_at(history: History, as_of: datetime) -> Moments:
     machines = np.arange(len(history.machines))
     moments = Moments(machines, np.full(len(machines), int(as_of.timestamp())))
     return moments.take(decommissioned(history) > moments.as_of)
-
-
-def part_of(progress: Progress, start: float, end: float) -> Progress:
-    return lambda share, doing: progress(start + (end - start) * share, doing)

@@ -21,9 +21,9 @@ from ml.dataset import fingerprint, load_history, training_moments
 from ml.features.builder import build
 from ml.features.catalogue import Feature, catalogue_for
 from ml.features.history import History
-from ml.jobs.moment import floor_to_bucket, part_of
+from ml.jobs.moment import floor_to_bucket
 from ml.learning import Learnt, learn
-from ml.models.base import Outcomes, Progress, silent
+from ml.models.base import Outcomes, Progress, part_of, silent
 from ml.models.registry import BASELINES, DEFAULT_KINDS
 from ml.split import split
 

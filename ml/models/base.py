@@ -21,6 +21,11 @@ def silent(share: float, doing: str) -> None:
     """A Progress for those who do not look."""
 
 
+def part_of(progress: Progress, start: float, end: float) -> Progress:
+    """A Progress whose 0 to 1 is `start` to `end` of the whole."""
+    return lambda share, doing: progress(start + (end - start) * share, doing)
+
+
 @dataclass(frozen=True)
 class Outcomes:
     """What became of each moment; K intervals between horizons [0, h1), [h1, h2) ..., M failure modes.
