@@ -7,7 +7,7 @@ from datetime import datetime
 import numpy as np
 
 from app.errors import BadInput
-from app.ingest.decode import decode
+from app.ingest.decode import Decoded, decode
 from app.ingest.merging import Outcome
 from app.ingest.plausibility import Rejection, implausible, sentence
 from app.ingest.schemas import ConflictingRow, ReadingsReport, RejectedRow
@@ -21,7 +21,11 @@ MOST_CONFLICTS_SHOWN = 100
 
 def prepare(body: bytes, content_type: str, settings: Settings, principal: Principal, now: datetime) -> Batch:
     """Decode and check. Raises Malformed or BadInput where the request as a whole cannot be."""
-    decoded = decode(body, content_type, settings.max_rows)
+    return checked(decode(body, content_type, settings.max_rows), settings, principal, now)
+
+
+def checked(decoded: Decoded, settings: Settings, principal: Principal, now: datetime) -> Batch:
+    """What any wire format decoded -> plausible rows, and the others with their reason."""
     columns, index, rejected = decoded.columns, decoded.index, decoded.rejected
     faults = implausible(columns, now, settings.max_future)
     if faults:

@@ -29,7 +29,7 @@ class Reading(Base):
     __tablename__ = "readings"
     __table_args__ = ({"postgresql_partition_by": "RANGE (measured_at)"},)
 
-    machine_id: Mapped[int] = mapped_column(ForeignKey("machines.id"), primary_key=True)
+    machine_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     measured_at: Mapped[datetime] = mapped_column(primary_key=True)
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())
     temperature_c: Mapped[float | None]
@@ -85,8 +85,8 @@ class Rollup(Base):
 
     __tablename__ = "rollups"
 
-    machine_id: Mapped[int] = mapped_column(ForeignKey("machines.id"), primary_key=True)
-    channel_id: Mapped[int] = mapped_column(SmallInteger, ForeignKey("channels.id"), primary_key=True)
+    machine_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    channel_id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     bucket_start: Mapped[datetime] = mapped_column(primary_key=True)
     n: Mapped[int]
     mean: Mapped[float]
