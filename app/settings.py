@@ -77,6 +77,10 @@ class Settings(BaseSettings):
     alarm_probability: float = Field(
         0.35, gt=0, lt=1, description="7-day probability from which a machine is shown as an alarm."
     )
+    mapping: Path | None = Field(
+        None,
+        description="TOML file: which tags, topics and fields of Telegraf or MQTT are which machine and channel.",
+    )
     failure_modes: Path | None = Field(
         None, description="JSON file of failure modes per asset class; ISO 14224's list without it."
     )
