@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from datetime import UTC, datetime
 
 from bench.measure import Comparison, show, write
 
 WORDS = {
     "features": "P12: our feature builder against pandas groupby.rolling, the same columns",
-    "ingest": "P1: durable ingest over HTTP against the textbook endpoint",
+    "ingest": "P1 to P3: durable ingest over HTTP against InfluxDB and the textbook endpoint",
 }
 # Another peer of the goal in the list of checks than the one measured here.
 NOT_MEASURED = {
     "features": "Not measured here: tsfresh.",
-    "ingest": "Not measured here: InfluxDB.",
 }
 
 
@@ -22,6 +22,9 @@ def main() -> None:
     given = _arguments()
     try:
         for name in given.names or WORDS:
+            if name == "ingest":
+                _ingest(given)
+                continue
             found, more = _measure(name, given)
             show(found)
             path = write(found, **more)
@@ -32,13 +35,19 @@ def main() -> None:
 
 def _measure(name: str, given: argparse.Namespace) -> tuple[Comparison, dict[str, object]]:
     """Imports only what is measured: pandas would weigh on the ingest process, PostgreSQL on the features."""
-    if name == "features":
-        from bench import features
+    from bench import features
 
-        return features.measure(given.rows, given.rounds)
-    from bench import ingest
+    return features.measure(given.rows, given.rounds)
 
-    return ingest.measure(given.rounds)
+
+def _ingest(given: argparse.Namespace) -> None:
+    from bench import ingest, ingest_report
+
+    started_at = datetime.now(UTC).isoformat(timespec="seconds")
+    found = ingest.measure(given.only, given.rounds, given.seconds, given.processes)
+    for each in found:
+        ingest_report.show(each)
+    ingest_report.write(found, started_at)
 
 
 def _arguments() -> argparse.Namespace:
@@ -60,6 +69,21 @@ def _arguments() -> argparse.Namespace:
         help="snapshots of `features` (default %(default)s; P12: 1000000)",
     )
     parser.add_argument("--rounds", type=_positive, default=3, help="runs of each side (default %(default)s)")
+    parser.add_argument(
+        "--only",
+        type=lambda words: words.upper().split(","),
+        default=["P1", "P2", "P3"],
+        help="measures of `ingest`, such as P1,P3 (default: P1,P2,P3)",
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=4, help="length of a run of `ingest` (default %(default)s)"
+    )
+    parser.add_argument(
+        "--processes",
+        type=lambda words: [_positive(word) for word in words.split(",")],
+        default=[1],
+        help="service processes of `ingest`, a side for each number: 1,2 (default 1)",
+    )
     given = parser.parse_args()
     unknown = [name for name in given.names if name not in WORDS]
     if unknown:

@@ -1,0 +1,157 @@
+"""A service under load: where to send, what it costs in CPU seconds, and how many readings it really holds."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import psutil
+
+from bench.load import Order
+from bench.series import Slice
+
+ROOT = Path(__file__).parent.parent
+READY_SECONDS = 60
+STOP_SECONDS = 20
+# Compactions, checkpoints: quiet is less than a tenth of a core, and nobody is waited for without end.
+QUIET_SECONDS, QUIET_SHARE, SETTLED_WITHIN_SECONDS = 0.4, 0.1, 8
+
+
+@dataclass(frozen=True)
+class Run:
+    """One load: how long it took, what the target and the sender cost, and the latencies of an open loop."""
+
+    readings: int
+    requests: int
+    seconds: float
+    cpu_seconds: float
+    sender_cpu_seconds: float
+    latencies_ms: list[float]
+
+    @property
+    def rate(self) -> float:
+        return self.readings / self.seconds
+
+    @property
+    def cpu_seconds_a_million(self) -> float:
+        return self.cpu_seconds * 1e6 / self.readings
+
+
+@dataclass
+class Target:
+    """One side. `stored(series)` counts the readings of a series that are whole in its database."""
+
+    name: str
+    port: int
+    path: str
+    headers: str
+    form: str
+    processes: list[int]
+    stored: Callable[[str], int]
+    sent: dict[str, int] = field(default_factory=dict)
+
+    def send(self, piece: Slice, readings_a_request: int, connections: int, requests_a_second: float = 0.0) -> Run:
+        """Raises RuntimeError where a request is not acknowledged in full."""
+        order = Order(self.port, self._head(), self.form, piece, readings_a_request, connections, requests_a_second)
+        before = cpu_seconds(self.processes)
+        words = json.dumps(asdict(order))
+        command = [sys.executable, "-m", "bench.load"]
+        done = json.loads(subprocess.run(command, cwd=ROOT, check=True, input=words.encode(), stdout=-1).stdout)
+        self._settle()
+        cost = cpu_seconds(self.processes) - before
+        wrong = [answer for answer in done["answers"] if answer[0] != "2"]
+        if wrong:
+            raise RuntimeError(f"{self.name} did not acknowledge every request: {wrong[0]}")
+        asked = sum(done["answers"].values())
+        self.sent[piece.name] = max(self.sent.get(piece.name, 0), piece.first + piece.count)
+        return Run(piece.count, asked, done["seconds"], cost, done["cpu_seconds"], sorted(done["latencies_ms"]))
+
+    def next(self, series: str, start: int, count: int, late_share: float = 0.0) -> Slice:
+        """What of a series it has not been sent yet."""
+        return Slice(series, start, self.sent.get(series, 0), count, late_share)
+
+    def _settle(self) -> None:
+        """Wait for what it does afterwards, so that this is counted as its own and slows nobody else."""
+        deadline, before = time.monotonic() + SETTLED_WITHIN_SECONDS, cpu_seconds(self.processes)
+        while time.monotonic() < deadline:
+            time.sleep(QUIET_SECONDS)
+            after = cpu_seconds(self.processes)
+            if after - before < QUIET_SHARE * QUIET_SECONDS:
+                return
+            before = after
+
+    def check_stored(self) -> None:
+        """Raises RuntimeError where what was acknowledged is not what is stored."""
+        for series, sent in self.sent.items():
+            stored = self.stored(series)
+            if stored != sent:
+                raise RuntimeError(
+                    f"{self.name}: {stored:,} readings of {series} are stored, {sent:,} were acknowledged."
+                )
+
+    def _head(self) -> str:
+        return f"POST {self.path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n{self.headers}"
+
+
+def cpu_seconds(processes: list[int]) -> float:
+    """User and system time of these processes and all that they started, those that ended included."""
+    total = 0.0
+    for number in processes:
+        for process in (root := psutil.Process(number), *root.children(recursive=True)):
+            try:
+                total += sum(process.cpu_times()[:4])
+            except psutil.NoSuchProcess:
+                continue
+    return total
+
+
+@contextmanager
+def running(command: list[str], port: int, ready_path: str, **settings: str) -> Iterator[int]:
+    """A program that answers on the loopback address: its process number. Gone at the end, whatever happens."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("WEARWATCH_") and name != "DATABASE_URL"
+    }
+    log = tempfile.TemporaryFile()  # noqa: SIM115  (as long as the program)
+    process = subprocess.Popen(command, cwd=ROOT, env=inherited | settings, stdout=log, stderr=log)
+    try:
+        if not _becomes_ready(process, f"http://127.0.0.1:{port}{ready_path}"):
+            log.seek(0)
+            raise RuntimeError(f"{' '.join(command)} did not become ready: {log.read()[-2000:].decode()}")
+        yield process.pid
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def _becomes_ready(process: subprocess.Popen[bytes], address: str) -> bool:
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(address, timeout=2):
+                return True
+        except (OSError, urllib.error.URLError):
+            time.sleep(0.1)
+    return False
