@@ -17,11 +17,11 @@ from app.settings import get_settings
 
 ADVISORY_LOCK = 7_392_841_337
 LOCK_TIMEOUT = "10s"
-NOT_OURS = re.compile(r"procrastinate_|readings_\d|readings_p|alembic_version")
+NOT_OURS = re.compile(r"procrastinate_|readings_\d|readings_p|reading_blocks_\d|alembic_version")
 
 
 def ours(thing: object, name: str | None, kind: str, reflected: bool, compare_to: object) -> bool:
-    """Leave the job queue's tables and the partitions of `readings` alone."""
+    """Leave the job queue's tables and the partitions of `readings` and `reading_blocks` alone."""
     table = getattr(thing, "table", None)
     names = [name or "", table.name if table is not None else ""]
     return not any(NOT_OURS.match(each) for each in names)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, Index, SmallInteger, Text, func
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, DateTime, Double, ForeignKey, Identity, Index, SmallInteger, Text, func
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
@@ -24,7 +24,10 @@ class Channel(Base):
 
 
 class Reading(Base):
-    """What one machine showed at one time. Partitioned by month of `measured_at`; see store.ensure_partitions."""
+    """What one machine showed at one time. Partitioned by `measured_at`; see partitions.py.
+
+    Old ones lie in `reading_blocks`: whoever reads takes `every_reading` or `readings_between(machine, from, to)`.
+    """
 
     __tablename__ = "readings"
     __table_args__ = ({"postgresql_partition_by": "RANGE (measured_at)"},)
@@ -37,6 +40,47 @@ class Reading(Base):
     current_a: Mapped[float | None]
     runtime_hours: Mapped[float | None]
     extra: Mapped[dict[str, float] | None] = mapped_column(JSONB)
+
+
+class ReadingBlock(Base):
+    """A machine's readings of one day (UTC) in the order of time; see packing.py. A channel nobody sent is NULL."""
+
+    __tablename__ = "reading_blocks"
+    __table_args__ = ({"postgresql_partition_by": "RANGE (day)"},)
+
+    machine_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    n: Mapped[int]
+    measured_at: Mapped[list[datetime]] = mapped_column(ARRAY(DateTime(timezone=True)))
+    received_at: Mapped[list[datetime]] = mapped_column(ARRAY(DateTime(timezone=True)))
+    temperature_c: Mapped[list[float | None] | None] = mapped_column(ARRAY(Double))
+    vibration_mm_s: Mapped[list[float | None] | None] = mapped_column(ARRAY(Double))
+    current_a: Mapped[list[float | None] | None] = mapped_column(ARRAY(Double))
+    runtime_hours: Mapped[list[float | None] | None] = mapped_column(ARRAY(Double))
+    extra: Mapped[list[dict[str, float] | None] | None] = mapped_column(ARRAY(JSONB))
+
+
+class LatestReading(Base):
+    """Each machine's newest reading as of the last roll-up; latest.py looks whether a newer one came since."""
+
+    __tablename__ = "latest_readings"
+
+    machine_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    measured_at: Mapped[datetime]
+    temperature_c: Mapped[float | None]
+    vibration_mm_s: Mapped[float | None]
+    current_a: Mapped[float | None]
+    runtime_hours: Mapped[float | None]
+    extra: Mapped[dict[str, float] | None] = mapped_column(JSONB)
+
+
+class KeptFrom(Base):
+    """From when on the data of one kind are whole: what lay before was dropped by retention."""
+
+    __tablename__ = "kept_from"
+
+    what: Mapped[str] = mapped_column(Text, primary_key=True)
+    at: Mapped[datetime]
 
 
 class ReadingConflict(Base):
