@@ -2,33 +2,63 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
-import threading
+from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
+
+# 503 says that the database went away, perhaps in the middle of the commit: whether it holds is not known.
+UNKNOWN = frozenset({503})
+
+
+class Known(NamedTuple):
+    acknowledged: set[int]
+    refused: set[int]
+    unknown: set[int]
 
 
 class Ledger:
-    """A line before a send, one after its answer. A batch without an answer is unknown: stored whole or not."""
+    """Lines of (batch, status); status 0 before the send. Those who write at the same time share one fsync."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._lock = path, threading.Lock()
-        self._file = path.open("a", encoding="utf-8")
+        self._path = path
+        self._file = path.open("ab", buffering=0)
+        self._lines: list[bytes] = []
+        self._syncing: asyncio.Task[None] | None = None
 
-    def write(self, batch: int, what: str) -> None:
-        with self._lock:
-            self._file.write(json.dumps([batch, what]) + "\n")
-            self._file.flush()
-            os.fsync(self._file.fileno())
+    async def sending(self, batch: int) -> None:
+        await self._write(batch, 0)
+
+    async def answered(self, batch: int, status: int) -> None:
+        await self._write(batch, status)
+
+    async def _write(self, batch: int, status: int) -> None:
+        line = json.dumps([batch, status]).encode() + b"\n"
+        self._lines.append(line)
+        while any(each is line for each in self._lines):
+            if self._syncing is None or self._syncing.done():
+                self._syncing = asyncio.create_task(self._sync())
+            await asyncio.shield(self._syncing)
+
+    async def _sync(self) -> None:
+        lines = list(self._lines)
+        self._file.write(b"".join(lines))
+        await asyncio.to_thread(os.fsync, self._file.fileno())
+        del self._lines[: len(lines)]
 
     def close(self) -> None:
         self._file.close()
 
-    def batches(self) -> dict[str, set[int]]:
-        """`acknowledged`, `refused` and `unknown` batches, by their last line."""
-        last: dict[int, str] = dict(json.loads(line) for line in self._path.read_text("utf-8").splitlines())
-        told = {"acknowledged": "acknowledged", "refused": "refused"}
-        sorted_out: dict[str, set[int]] = {"acknowledged": set(), "refused": set(), "unknown": set()}
-        for batch, what in last.items():
-            sorted_out[told.get(what, "unknown")].add(batch)
-        return sorted_out
+    def known(self) -> Known:
+        """Acknowledged once is acknowledged; refused only where every send was refused; the rest is unknown."""
+        acknowledged: set[int] = set()
+        open_sends: Counter[int] = Counter()
+        for line in self._path.read_bytes().splitlines():
+            batch, status = json.loads(line)
+            open_sends[batch] += 1 if status == 0 else -(status not in UNKNOWN)
+            if 200 <= status < 300:
+                acknowledged.add(batch)
+        unknown = {batch for batch, sends in open_sends.items() if sends} - acknowledged
+        return Known(acknowledged, set(open_sends) - acknowledged - unknown, unknown)
