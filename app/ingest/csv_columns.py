@@ -13,6 +13,7 @@ import numpy as np
 from app.csv_file import Row
 from app.ingest.columns import Columns, Extra, Floats, to_microseconds
 from app.ingest.tables import CORE_CHANNELS
+from app.ingest.units import CONVERTED
 
 # float() also reads nan, inf and 1_000, which no file means as a measurement; all of them hold one of these.
 NOT_A_MEASUREMENT = re.compile("[nN_]")
@@ -61,7 +62,8 @@ def parse_rows(rows: Sequence[Row], header: Sequence[str], times: Times) -> Pars
         for row, time in enumerate(measured_at)
         if time is None
     }
-    channels = {name: _numbers(name, column, faults) for name, column in cells.items() if name not in KEYS}
+    read = {name: _numbers(name, column, faults) for name, column in cells.items() if name not in KEYS}
+    channels = _in_own_units(read, faults)
     good = [row for row in range(len(rows)) if row not in faults]
     columns = Columns(
         [cells["machine"][row].strip() for row in good],
@@ -89,6 +91,21 @@ def _numbers(name: str, cells: Sequence[str], faults: dict[int, str]) -> list[fl
                 row, f"{name}: {cells[row][:40]!r} is not a number; leave blank what was not measured."
             )
     return [nan if value is None else value for value in values]
+
+
+def _in_own_units(read: dict[str, list[float]], faults: dict[int, str]) -> dict[str, list[float]]:
+    """Columns whose name declares another unit become the channel's own."""
+    channels = {name: values for name, values in read.items() if name not in CONVERTED}
+    for name in sorted(read.keys() - channels.keys()):
+        channel, into = CONVERTED[name]
+        beside = channels.get(channel) or [nan] * len(read[name])
+        for row, value in enumerate(read[name]):
+            if value == value and beside[row] == beside[row]:
+                faults.setdefault(row, f"{name}: {channel} is given in another unit too; fill in one of them.")
+        channels[channel] = [
+            into(value) if value == value else own for value, own in zip(read[name], beside, strict=True)
+        ]
+    return channels
 
 
 def _number(cell: str) -> float | None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Annotated
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -20,6 +19,7 @@ from app.ingest.columns import Columns, Ints, to_microseconds
 from app.ingest.form import NotANumber, row_fault
 from app.ingest.plausibility import Rejection
 from app.ingest.tables import CORE_CHANNELS
+from app.ingest.wire import ReadingIn, ReadingInOtherUnits, in_own_units
 
 # Commas and brackets of a body, which bound the memory of decoding; 100,000 rows of 24 channels have 2.7 million.
 MOST_TOKENS = 4_000_000
@@ -27,20 +27,13 @@ LONGEST_PAYLOAD = 2_000
 LINES = ("ndjson", "jsonl", "jsonlines", "json-lines", "json-seq")
 
 
-class ReadingIn(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """One reading on the wire. Where a name comes twice in it the last counts, here and row by row."""
-
-    machine: str
-    measured_at: Annotated[datetime, msgspec.Meta(tz=True)]
-    temperature_c: float | None = None
-    vibration_mm_s: float | None = None
-    current_a: float | None = None
-    runtime_hours: float | None = None
-    extra: dict[str, float | None] | None = None
-
-
-ONE = msgspec.json.Decoder(ReadingIn)
-MANY = msgspec.json.Decoder(list[ReadingIn])
+# Decoders of one reading and of a list.
+Decoders = tuple[msgspec.json.Decoder[Any], msgspec.json.Decoder[Any]]
+OWN_UNITS: Decoders = (msgspec.json.Decoder(ReadingIn), msgspec.json.Decoder(list[ReadingIn]))
+OTHER_UNITS: Decoders = (
+    msgspec.json.Decoder(ReadingInOtherUnits),
+    msgspec.json.Decoder(list[ReadingInOtherUnits]),
+)
 LENIENT = json.JSONDecoder(parse_int=float, parse_constant=NotANumber)
 SPACE = " \t\r\n"
 
@@ -72,9 +65,17 @@ def decode(body: bytes, content_type: str, max_rows: int) -> Decoded:
 
 
 def _decode_at_once(body: bytes, lines: bool) -> list[ReadingIn]:
+    try:
+        return _decode_as(OWN_UNITS, body, lines)
+    except msgspec.ValidationError:
+        return list(map(in_own_units, _decode_as(OTHER_UNITS, body, lines)))
+
+
+def _decode_as(decoders: Decoders, body: bytes, lines: bool) -> list[Any]:
+    one, many = decoders
     if lines:
-        return ONE.decode_lines(body)
-    return MANY.decode(body) if body[:1] == b"[" else [ONE.decode(body)]
+        return one.decode_lines(body)
+    return many.decode(body) if body[:1] == b"[" else [one.decode(body)]
 
 
 def _check_count(count: int, max_rows: int) -> None:
@@ -108,7 +109,7 @@ def _decode_one_by_one(body: bytes, lines: bool, max_rows: int) -> Decoded:
     for count, row in enumerate(_split(body, lines), start=1):
         _check_count(count, max_rows)
         try:
-            good.append(msgspec.convert(row, ReadingIn))
+            good.append(in_own_units(msgspec.convert(row, ReadingInOtherUnits)))
             index.append(count - 1)
         except (msgspec.ValidationError, UnicodeEncodeError):
             rejected.append(_reject(count - 1, row))

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from app.csv_file import did_you_mean
 from app.ingest.plausibility import FIELDS, LONGEST_NAME, Fault
 from app.ingest.tables import CORE_CHANNELS
+from app.ingest.units import CONVERTED, REFUSED
+
+KNOWN = (*FIELDS, *CONVERTED)
 
 
 @dataclass(frozen=True)
@@ -21,8 +24,10 @@ def row_fault(row: object) -> Fault:
     if not isinstance(row, dict):
         return None, f"a reading is a JSON object, not {_kind(row)}"
     for name in row:
-        if name not in FIELDS:
-            hint = did_you_mean(name, FIELDS)
+        if name in REFUSED:
+            return name, REFUSED[name]
+        if name not in KNOWN:
+            hint = did_you_mean(name, KNOWN)
             return name[:LONGEST_NAME], f"unknown field {name[:LONGEST_NAME]}{hint}; other channels go into extra"
     for name in ("machine", "measured_at"):
         if name not in row:
@@ -30,10 +35,19 @@ def row_fault(row: object) -> Fault:
         if not isinstance(row[name], str):
             example = '"press-07"' if name == "machine" else '"2026-11-20T08:00:00Z"'
             return name, f"{name} is text like {example}, not {_kind(row[name])}"
-    for name in CORE_CHANNELS:
+    for name in (*CORE_CHANNELS, *CONVERTED):
         if name in row and (fault := _number_fault(row[name])):
             return name, fault
-    return _extra_form_fault(row.get("extra")) or _text_fault(row)
+    return _extra_form_fault(row.get("extra")) or _twice_fault(row) or _text_fault(row)
+
+
+def _twice_fault(row: dict[str, object]) -> Fault | None:
+    given: dict[str, str] = {}
+    for name in row:
+        channel = CONVERTED[name][0] if name in CONVERTED else name
+        if row[name] is not None and given.setdefault(channel, name) != name:
+            return name, f"{given[channel]} and {name} are the same channel in two units; send one of them"
+    return None
 
 
 def _extra_form_fault(extra: object) -> Fault | None:

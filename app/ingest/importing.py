@@ -15,6 +15,7 @@ from app.ingest.csv_columns import KEYS, Times, parse_rows
 from app.ingest.merging import Outcome
 from app.ingest.plausibility import channel_fault, implausible, sentence
 from app.ingest.tables import CORE_CHANNELS
+from app.ingest.units import REFUSED
 from app.ingest.writing import Batch, BatchReport, Writer
 from app.settings import Settings
 
@@ -37,8 +38,12 @@ def import_readings(bind: Bind, settings: Settings, path: Path, progress: Progre
             report = _store(rows, chunk, times, writer, settings)
             counts += np.bincount(report.outcomes, minlength=len(Outcome))
         added, same, merged, conflicts = counts.tolist()
-        notes = (TIMES_WITHOUT_ZONE,) if times.without_zone else ()
-        return rows.report(added, same, merged=merged, conflicts=conflicts, notes=notes)
+        return rows.report(added, same, merged=merged, conflicts=conflicts, notes=_notes(rows, times))
+
+
+def _notes(rows: CsvRows, times: Times) -> tuple[str, ...]:
+    kept = [f"{name} was stored as an extra channel: {REFUSED[name]}." for name in rows.columns if name in REFUSED]
+    return (*([TIMES_WITHOUT_ZONE] if times.without_zone else []), *kept)
 
 
 def _check_channels(rows: CsvRows) -> None:

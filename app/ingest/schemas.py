@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import combinations
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from app.ingest.plausibility import LARGEST_EXTRA, LIMITS, LONGEST_NAME, MOST_EXTRA_CHANNELS
+from app.ingest.units import ALTERNATIVE_NAMES, CONVERTED
 
 
 class RejectedRow(BaseModel):
@@ -91,6 +93,22 @@ def _channel(channel: str) -> dict[str, Any]:
     return {"type": ["number", "null"], "minimum": low, "maximum": high, "description": unit}
 
 
+def _converted(name: str) -> dict[str, Any]:
+    channel, into = CONVERTED[name]
+    low, high = ((limit - into.offset) / into.factor for limit in LIMITS[channel][:2])
+    described = f"{ALTERNATIVE_NAMES[name][1]}; stored as {channel}"
+    return {"type": ["number", "null"], "minimum": low, "maximum": high, "description": described}
+
+
+def _one_channel_in_two_units() -> list[dict[str, Any]]:
+    """Pairs of fields of which a reading has at most one."""
+    names = [(channel, channel) for channel in LIMITS] + [
+        (name, channel) for name, (channel, _) in CONVERTED.items()
+    ]
+    pairs = combinations(names, 2)
+    return [{"required": [one, other]} for (one, channel), (other, same) in pairs if channel == same]
+
+
 READING: dict[str, Any] = {
     "type": "object",
     "title": "Reading",
@@ -119,12 +137,20 @@ READING: dict[str, Any] = {
         },
     },
 }
+READING_IN_OTHER_UNITS: dict[str, Any] = {
+    **READING,
+    "title": "ReadingInOtherUnits",
+    "description": "A reading whose fields may name other units; they are converted. A channel comes in one unit.",
+    "properties": READING["properties"] | {name: _converted(name) for name in CONVERTED},
+    "not": {"anyOf": _one_channel_in_two_units()},
+}
+ROW: dict[str, Any] = {"anyOf": [READING, READING_IN_OTHER_UNITS]}
 READINGS_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": "One reading, a list, or one a line (NDJSON); gzip with `Content-Encoding: gzip`.",
         "content": {
-            "application/json": {"schema": {"anyOf": [READING, {"type": "array", "items": READING}]}},
+            "application/json": {"schema": {"anyOf": [*ROW["anyOf"], {"type": "array", "items": ROW}]}},
             "application/x-ndjson": {"schema": {"type": "string", "description": "A reading on every line."}},
         },
     }

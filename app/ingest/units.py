@@ -195,3 +195,14 @@ def _other_quantity_reason(channel: str, unit: str, quantity: str, own_quantity:
             f"mm/s r.m.s., or send this as an extra channel, like extra.{example}"
         )
     return reason
+
+
+# What of ALTERNATIVE_NAMES is converted, and how; what is refused, and why.
+CONVERTED: dict[str, tuple[str, Affine]] = {}
+REFUSED: dict[str, str] = {}
+for _name, (_channel, _unit) in ALTERNATIVE_NAMES.items():
+    _how = conversion(_channel, _unit)
+    if isinstance(_how, str):
+        REFUSED[_name] = _how
+    else:
+        CONVERTED[_name] = (_channel, _how)

@@ -106,3 +106,25 @@ def test_a_contradicting_line_is_named_in_the_report_but_not_refused(run):
 def test_a_file_that_cannot_be_used_is_refused_in_one_sentence(run, content, sentence):
     with pytest.raises(BadInput, match=sentence):
         run(content)
+
+
+def test_columns_that_name_another_unit_are_converted(run, engine):
+    report = run(
+        "machine,measured_at,temperature_c,temperature_f,current_ma\n"
+        "a,2026-11-20T08:00Z,,212,14300\n"
+        "b,2026-11-20T08:00Z,61.5,,\n"
+        "c,2026-11-20T08:00Z,61.5,212,\n"
+    )
+    assert (report.read, report.added, report.rejected) == (3, 2, 1)
+    assert "given in another unit too" in report.report_path.read_text()
+    first, second = rows(engine)
+    assert (first["temperature_c"], first["current_a"], first["extra"]) == (100, 14.3, None)
+    assert (second["temperature_c"], second["current_a"]) == (61.5, None)
+
+
+def test_a_peak_column_is_an_extra_channel_and_the_report_says_why(run, engine):
+    report = run("machine,measured_at,vibration_peak_mm_s\na,2026-11-20T08:00Z,3.1\n")
+    [note] = report.notes
+    assert note.startswith("vibration_peak_mm_s was stored as an extra channel: vibration_mm_s is an r.m.s.")
+    [row] = rows(engine)
+    assert (row["vibration_mm_s"], row["extra"]) == (None, {"vibration_peak_mm_s": 3.1})

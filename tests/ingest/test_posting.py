@@ -82,7 +82,7 @@ def test_good_rows_of_a_half_bad_batch_are_stored_and_bad_ones_named(post, store
     assert counts(answer) == {"accepted": 2, "rejected": 20}
     reasons = {row["index"]: f"{row['field']}: {row['reason']}" for row in answer.json()["rejected"]}
     for index, words in {
-        1: "temp_f: unknown field temp_f; did you mean temperature_c; other channels go into extra",
+        1: "temp_f: unknown field temp_f; did you mean temperature_f; other channels go into extra",
         2: "temperature_c: a number is needed, not text",
         3: "temperature_c: a number is needed, not true or false",
         4: "machine: machine is text",
