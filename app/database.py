@@ -86,6 +86,17 @@ def session_scope(bind: Bind) -> Iterator[Session]:
         yield session
 
 
+@contextmanager
+def transaction(bind: Bind) -> Iterator[Connection]:
+    """A connection without a session, for a hot path; committed at the end or rolled back."""
+    if isinstance(bind, Connection):
+        with bind.begin_nested():
+            yield bind
+    else:
+        with bind.begin() as connection:
+            yield connection
+
+
 async def get_bind(request: Request) -> Bind:
     """The database of this application; create_app put it there."""
     bind: Bind = request.app.state.bind

@@ -1,4 +1,4 @@
-"""Readings into PostgreSQL: columns in one statement; what was there before is compared, filled in or kept apart.
+"""Readings into PostgreSQL: look up what is there, decide, copy what is new, fill in or keep apart the rest.
 
 Rows are written in the order of their key, so that two writers never wait for each other in a circle.
 """
@@ -6,20 +6,20 @@ Rows are written in the order of their key, so that two writers never wait for e
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, text
-from sqlalchemy.orm import Session
 
 from app.ingest.arrays import float8s, int4s, register, timestamps
-from app.ingest.columns import Columns, Ints
+from app.ingest.columns import MICROSECONDS, Columns, Ints, Mask
+from app.ingest.copying import copy_in
 from app.ingest.merging import Contradiction, Outcome, Stored
 from app.ingest.tables import CORE_CHANNELS
 
 COLUMNS = ", ".join(CORE_CHANNELS)
+ADD = f"COPY readings (machine_id, measured_at, {COLUMNS}, extra) FROM STDIN (FORMAT BINARY)"
 INCOMING = f"""
     SELECT machine_id, measured_at, {COLUMNS}, nullif(extra, 'null') AS extra, row
     FROM ROWS FROM (
@@ -27,26 +27,17 @@ INCOMING = f"""
         jsonb_array_elements(%(extra)s::jsonb)
     ) WITH ORDINALITY AS incoming (machine_id, measured_at, {COLUMNS}, extra, row)
 """  # noqa: S608  (column names of our own)
-# EXCEPT hashes whatever the planner guesses about the arrays' length; an anti-join may turn quadratic.
-ADD = f"""
-    WITH incoming AS MATERIALIZED ({INCOMING}), added AS (
-        INSERT INTO readings (machine_id, measured_at, {COLUMNS}, extra)
-        SELECT machine_id, measured_at, {", ".join(f"nullif({channel}, 'NaN')" for channel in CORE_CHANNELS)}, extra
-        FROM incoming
-        ON CONFLICT DO NOTHING
-        RETURNING machine_id, measured_at
-    ), touched AS (
-        INSERT INTO touched_buckets (machine_id, bucket_start)
-        SELECT DISTINCT machine_id, date_bin(make_interval(secs => %(bucket_seconds)s), measured_at, 'epoch')
-        FROM added
-    )
-    SELECT machine_id, (extract(epoch FROM measured_at) * 1000000)::int8
-    FROM (SELECT machine_id, measured_at FROM incoming EXCEPT SELECT machine_id, measured_at FROM added) AS missed
-"""  # noqa: S608
-DIFFERING = f"""
-    SELECT row - 1 FROM ({INCOMING}) AS i JOIN readings AS r USING (machine_id, measured_at)
-    WHERE NOT ({" AND ".join(f"(i.{c} = 'NaN' OR i.{c} = r.{c}) IS TRUE" for c in CORE_CHANNELS)}
-        AND (i.extra IS NULL OR r.extra @> i.extra) IS TRUE)
+# One look-up a row, whatever the planner guesses: a join of its choice may read a whole month.
+COMPARE = f"""
+    SELECT coalesce(array_agg(row), '{{}}'), coalesce(array_agg(row) FILTER (WHERE NOT same), '{{}}')
+    FROM (
+        SELECT row - 1 AS row, ({" AND ".join(f"(i.{c} = 'NaN' OR i.{c} = r.{c}) IS TRUE" for c in CORE_CHANNELS)}
+            AND (i.extra IS NULL OR r.extra @> i.extra) IS TRUE) AS same
+        FROM ({INCOMING}) AS i CROSS JOIN LATERAL (
+            SELECT * FROM readings
+            WHERE machine_id = i.machine_id AND measured_at = i.measured_at LIMIT 1
+        ) AS r
+    ) AS compared
 """  # noqa: S608
 LOCK = f"""
     SELECT machine_id, (extract(epoch FROM measured_at) * 1000000)::int8, {COLUMNS}, extra
@@ -56,19 +47,17 @@ LOCK = f"""
     ORDER BY machine_id, measured_at FOR UPDATE OF readings
 """  # noqa: S608
 FILL = f"""
-    WITH incoming AS ({INCOMING}), filled AS (
-        UPDATE readings SET
-            {", ".join(f"{c} = coalesce(readings.{c}, nullif(incoming.{c}, 'NaN'))" for c in CORE_CHANNELS)},
-            extra = CASE WHEN incoming.extra IS NULL THEN readings.extra
-                ELSE incoming.extra || coalesce(readings.extra, '{{}}') END
-        FROM incoming
-        WHERE readings.machine_id = incoming.machine_id AND readings.measured_at = incoming.measured_at
-        RETURNING readings.machine_id, readings.measured_at
-    )
-    INSERT INTO touched_buckets (machine_id, bucket_start)
-    SELECT DISTINCT machine_id, date_bin(make_interval(secs => %(bucket_seconds)s), measured_at, 'epoch')
-    FROM filled
+    UPDATE readings SET
+        {", ".join(f"{c} = coalesce(readings.{c}, nullif(incoming.{c}, 'NaN'))" for c in CORE_CHANNELS)},
+        extra = CASE WHEN incoming.extra IS NULL THEN readings.extra
+            ELSE incoming.extra || coalesce(readings.extra, '{{}}') END
+    FROM ({INCOMING}) AS incoming
+    WHERE readings.machine_id = incoming.machine_id AND readings.measured_at = incoming.measured_at
 """  # noqa: S608
+TOUCH = """
+    INSERT INTO touched_buckets (machine_id, bucket_start)
+    SELECT * FROM unnest(%(machine_id)s, %(bucket_start)s) AS touched (machine_id, bucket_start)
+"""
 KEEP_CONFLICT = text(
     """INSERT INTO reading_conflicts (machine_id, measured_at, channel, stored_value, refused_value, sender)
     VALUES (:machine_id, to_timestamp(:measured_us / 1000000.0), :channel, :stored, :refused, :sender)"""
@@ -79,6 +68,21 @@ Outcomes = npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True)
+class Arriving:
+    """Rows of known machines whose partitions exist; where two share a key, the earlier row comes first.
+
+    surely_new: [rows] those that need no look-up; one that is there after all raises a unique violation.
+    sender_of: [rows] the place of each row's sender in `senders`.
+    """
+
+    columns: Columns
+    machine_ids: Ints
+    surely_new: Mask
+    senders: list[str]
+    sender_of: Ints
+
+
+@dataclass(frozen=True)
 class StoredRows:
     """Per row an Outcome, and every contradiction."""
 
@@ -86,82 +90,70 @@ class StoredRows:
     contradictions: list[Contradiction]
 
 
-def store_readings(
-    session: Session, columns: Columns, machine_ids: Ints, senders: list[str], bucket_seconds: int
-) -> StoredRows:
-    """Store rows of known machines whose partitions exist. Earlier rows come first where two share a key."""
-    connection = session.connection()
+def store_readings(connection: Connection, arriving: Arriving, bucket_seconds: int) -> StoredRows:
+    """Raises sqlalchemy.exc.IntegrityError where a row taken for new was stored by someone else meanwhile."""
     register(connection.connection.driver_connection)  # type: ignore[arg-type]
+    columns, machine_ids = arriving.columns, arriving.machine_ids
     order = np.lexsort((columns.measured_us, machine_ids))
     again = _same_as_before(columns.measured_us[order], machine_ids[order])
-    first = order[~again]
-    missed = _add(connection, columns, machine_ids, first, bucket_seconds)
-    seen_before = np.sort(np.concatenate([first[missed], order[again]]))
+    first, repeated = order[~again], order[again]
+    there, differing = _compare(connection, columns, machine_ids, first[~arriving.surely_new[first]])
+    new = first[~np.isin(first, there)] if len(there) else first
+    copy_in(connection, ADD, columns, machine_ids, new)
+    _, differing_repeated = _compare(connection, columns, machine_ids, repeated)
     outcomes = np.full(len(columns), Outcome.ACCEPTED, dtype=np.int8)
-    outcomes[seen_before] = Outcome.DUPLICATE
-    contradictions: list[Contradiction] = []
-    if len(seen_before):
-        found = _execute(connection, DIFFERING, columns, machine_ids, seen_before)
-        differing = seen_before[np.sort(np.array([row for (row,) in found], dtype=np.int64))]
-        contradictions = _merge(connection, columns, machine_ids, differing, outcomes, bucket_seconds)
-        _keep(session, contradictions, columns, machine_ids, senders)
+    outcomes[there] = outcomes[repeated] = Outcome.DUPLICATE
+    doubtful = np.sort(np.concatenate([differing, differing_repeated]))
+    filled, contradictions = _merge(connection, columns, machine_ids, doubtful, outcomes)
+    changed = np.concatenate([new, filled])
+    _touch(connection, machine_ids[changed], columns.measured_us[changed], bucket_seconds)
+    _keep(connection, contradictions, arriving)
     return StoredRows(outcomes, contradictions)
 
 
-def _same_as_before(measured_us: Ints, machine_ids: Ints) -> npt.NDArray[np.bool_]:
+def _same_as_before(measured_us: Ints, machine_ids: Ints) -> Mask:
     again = np.zeros(len(measured_us), dtype=np.bool_)
     again[1:] = (measured_us[1:] == measured_us[:-1]) & (machine_ids[1:] == machine_ids[:-1])
     return again
 
 
-def _add(
-    connection: Connection, columns: Columns, machine_ids: Ints, rows: Ints, bucket_seconds: int
-) -> npt.NDArray[np.bool_]:
-    """Insert rows with distinct keys; True where one was there already."""
-    missed = set(map(tuple, _execute(connection, ADD, columns, machine_ids, rows, bucket_seconds)))
-    if not missed:
-        return np.zeros(len(rows), dtype=np.bool_)
-    keys = zip(machine_ids[rows].tolist(), columns.measured_us[rows].tolist(), strict=True)
-    return np.array([key in missed for key in keys], dtype=np.bool_)
+def _compare(connection: Connection, columns: Columns, machine_ids: Ints, rows: Ints) -> tuple[Ints, Ints]:
+    """Those of `rows` whose key is stored, and those of them that say something else than what is stored."""
+    if not len(rows):
+        return rows, rows
+    [found] = connection.exec_driver_sql(COMPARE, _incoming(columns, machine_ids, rows))
+    there, differing = (np.array(each, dtype=np.int64) for each in found)
+    return rows[there], rows[differing]
 
 
-def _execute(
-    connection: Connection, statement: str, columns: Columns, machine_ids: Ints, rows: Ints, bucket_seconds: int = 0
-) -> list[Any]:
+def _incoming(columns: Columns, machine_ids: Ints, rows: Ints) -> dict[str, object]:
     values = columns.values[rows]
     extra = [columns.extra[row] for row in rows.tolist()] if any(columns.extra) else []
     parameters: dict[str, object] = {
         "machine_id": int4s(machine_ids[rows]),
         "measured_at": timestamps(columns.measured_us[rows]),
         "extra": msgspec.json.encode(extra).decode(),
-        "bucket_seconds": bucket_seconds,
     }
-    parameters |= {channel: float8s(values[:, number]) for number, channel in enumerate(CORE_CHANNELS)}
-    result = connection.exec_driver_sql(statement, parameters)
-    return list(result) if result.returns_rows else []
+    return parameters | {channel: float8s(values[:, number]) for number, channel in enumerate(CORE_CHANNELS)}
 
 
 def _merge(
-    connection: Connection,
-    columns: Columns,
-    machine_ids: Ints,
-    rows: Ints,
-    outcomes: Outcomes,
-    bucket_seconds: int,
-) -> list[Contradiction]:
-    """Fill in and compare, row by row in the order of arrival; these are few."""
-    if not len(rows):
-        return []
-    stored = _lock(connection, columns, machine_ids, rows)
+    connection: Connection, columns: Columns, machine_ids: Ints, rows: Ints, outcomes: Outcomes
+) -> tuple[Ints, list[Contradiction]]:
+    """Fill in and compare, row by row in the order of arrival; these are few. The rows that filled something in."""
     contradictions: list[Contradiction] = []
+    if not len(rows):
+        return rows, contradictions
+    stored = _lock(connection, columns, machine_ids, rows)
     for row in rows.tolist():
         reading = stored[int(machine_ids[row]), int(columns.measured_us[row])]
         outcomes[row], against = reading.merge(row, _channels(columns.values[row].tolist(), columns.extra[row]))
         contradictions += against
     filled = {key: reading.filled for key, reading in sorted(stored.items()) if reading.filled}
     if filled:
-        _execute(connection, FILL, *_as_columns(filled), np.arange(len(filled)), bucket_seconds)
-    return contradictions
+        connection.exec_driver_sql(FILL, _incoming(*_as_columns(filled), np.arange(len(filled))))
+    keys = zip(machine_ids[rows].tolist(), columns.measured_us[rows].tolist(), strict=True)
+    return rows[np.array([key in filled for key in keys], dtype=np.bool_)], contradictions
 
 
 def _lock(connection: Connection, columns: Columns, machine_ids: Ints, rows: Ints) -> dict[Key, Stored]:
@@ -186,20 +178,27 @@ def _as_columns(filled: dict[Key, dict[str, float]]) -> tuple[Columns, Ints]:
     return Columns([""] * len(filled), keys[:, 1], values, extra), keys[:, 0]
 
 
-def _keep(
-    session: Session, contradictions: list[Contradiction], columns: Columns, machine_ids: Ints, senders: list[str]
-) -> None:
+def _touch(connection: Connection, machine_ids: Ints, measured_us: Ints, bucket_seconds: int) -> None:
+    """Mark the buckets of these rows for their roll-up, each once."""
+    if len(machine_ids):
+        start_us = measured_us - measured_us % (bucket_seconds * MICROSECONDS)
+        touched = np.unique(np.stack([machine_ids, start_us]), axis=1)
+        marks = {"machine_id": int4s(touched[0]), "bucket_start": timestamps(touched[1])}
+        connection.exec_driver_sql(TOUCH, marks)
+
+
+def _keep(connection: Connection, contradictions: list[Contradiction], arriving: Arriving) -> None:
     if contradictions:
-        session.execute(
+        connection.execute(
             KEEP_CONFLICT,
             [
                 {
-                    "machine_id": int(machine_ids[each.row]),
-                    "measured_us": int(columns.measured_us[each.row]),
+                    "machine_id": int(arriving.machine_ids[each.row]),
+                    "measured_us": int(arriving.columns.measured_us[each.row]),
                     "channel": each.channel,
                     "stored": each.stored,
                     "refused": each.refused,
-                    "sender": senders[each.row],
+                    "sender": arriving.senders[arriving.sender_of[each.row]],
                 }
                 for each in contradictions
             ],

@@ -7,22 +7,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from sqlalchemy import insert
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, insert
+from sqlalchemy.exc import DBAPIError
 
-from app.database import Bind, session_scope
+from app.database import Bind, transaction
 from app.ingest.columns import Columns, Ints, join
 from app.ingest.machines import KnownMachines
 from app.ingest.merging import Contradiction
+from app.ingest.newest import Newest
 from app.ingest.partitions import ensure_partitions, months_of
 from app.ingest.plausibility import Rejection
-from app.ingest.store import Outcomes, store_readings
+from app.ingest.store import Arriving, Outcomes, StoredRows, store_readings
 from app.ingest.tables import RejectedReading
 from app.settings import Settings
 
 # The answer names every refused row; the ledger keeps so many of a batch, or a sender run wild would fill the disk.
 MOST_LEDGER_ROWS = 1_000
 LONGEST_PAYLOAD = 2_000
+# Unique violation and deadlock: what two processes storing the same rows at the same time may run into.
+MET_ANOTHER_WRITER = frozenset({"23505", "40P01"})
+MOST_TRIES = 6
 
 
 @dataclass(frozen=True)
@@ -46,13 +50,14 @@ class BatchReport:
 
 
 class Writer:
-    """Remembers which machines and months the database knows; otherwise without state."""
+    """Remembers which machines and months the database knows, and how far each machine's readings go."""
 
     def __init__(self, bind: Bind, settings: Settings) -> None:
         self._bind = bind
         self._bucket_seconds = settings.bucket_seconds
         self._machines = KnownMachines(bind)
         self._months: set[int] = set()
+        self._newest = Newest()
 
     def write(self, batches: Sequence[Batch]) -> list[BatchReport]:
         """All batches or none: returns after the commit. Earlier batches come first where rows share a key."""
@@ -61,16 +66,36 @@ class Writer:
         columns = join([batch.columns for batch in batches])
         self._ensure_months(columns.measured_us)
         machine_ids = np.array([ids[key] for key in columns.machine], dtype=np.int64)
-        senders = [batch.sender for batch in batches for _ in range(len(batch.columns))]
-        with session_scope(self._bind) as session:
-            stored = store_readings(session, columns, machine_ids, senders, self._bucket_seconds)
-            _keep_rejected(session, batches)
+        stored = self._store(batches, columns, machine_ids)
+        self._newest.learn(machine_ids, columns.measured_us)
         return _split(batches, stored.outcomes, stored.contradictions)
 
     def forget(self) -> None:
         """Ask the database again: it may have been restored, or a month dropped."""
         self._machines.forget()
         self._months = set()
+        self._newest = Newest()
+
+    def _store(self, batches: Sequence[Batch], columns: Columns, machine_ids: Ints) -> StoredRows:
+        """Another process may store the same row between our look-up and our write: then both are done again."""
+        senders = [batch.sender for batch in batches]
+        sender_of = np.repeat(np.arange(len(batches)), [len(batch.columns) for batch in batches])
+        for _ in range(MOST_TRIES - 1):
+            new = self._newest.surely_new(machine_ids, columns.measured_us)
+            try:
+                return self._store_once(batches, Arriving(columns, machine_ids, new, senders, sender_of))
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) not in MET_ANOTHER_WRITER:
+                    raise
+                self._newest.distrust()
+        none = np.zeros(len(columns), dtype=np.bool_)
+        return self._store_once(batches, Arriving(columns, machine_ids, none, senders, sender_of))
+
+    def _store_once(self, batches: Sequence[Batch], arriving: Arriving) -> StoredRows:
+        with transaction(self._bind) as connection:
+            stored = store_readings(connection, arriving, self._bucket_seconds)
+            _keep_rejected(connection, batches)
+        return stored
 
     def _ids(self, batches: Sequence[Batch]) -> dict[str, int]:
         keys = {key for batch in batches for key in batch.columns.machine}
@@ -99,7 +124,7 @@ def _without_unknown(batch: Batch, ids: dict[str, int]) -> Batch:
     )
 
 
-def _keep_rejected(session: Session, batches: Sequence[Batch]) -> None:
+def _keep_rejected(connection: Connection, batches: Sequence[Batch]) -> None:
     rows = [
         {
             "machine": _storable(refused.machine, 100) if refused.machine is not None else None,
@@ -112,7 +137,7 @@ def _keep_rejected(session: Session, batches: Sequence[Batch]) -> None:
         for refused in batch.rejected[:MOST_LEDGER_ROWS]
     ]
     if rows:
-        session.execute(insert(RejectedReading), rows)
+        connection.execute(insert(RejectedReading), rows)
 
 
 def _storable(text: str, longest: int) -> str:
