@@ -140,10 +140,32 @@ class Rollup(Base):
     last: Mapped[float]
 
 
+class RollupMinutes(Base):
+    """The minutes of one channel in a bucket dense with readings, as arrays: a chart reads few rows."""
+
+    __tablename__ = "rollup_minutes"
+
+    machine_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    bucket_start: Mapped[datetime] = mapped_column(primary_key=True)
+    channel_id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    minute: Mapped[list[int]] = mapped_column(ARRAY(SmallInteger))
+    n: Mapped[list[int]] = mapped_column(ARRAY(SmallInteger))
+    mean: Mapped[list[float]] = mapped_column(ARRAY(Double))
+    min: Mapped[list[float]] = mapped_column(ARRAY(Double))
+    max: Mapped[list[float]] = mapped_column(ARRAY(Double))
+
+
 class RollupState(Base):
-    """One row: the bucket width the roll-ups were made with, so that a changed setting rebuilds them."""
+    """One row: the bucket width the roll-ups were made with, so that a changed setting rebuilds them.
+
+    `changes` counts how often roll-ups of finished buckets changed; `scored_*` is what scoring saw last.
+    """
 
     __tablename__ = "rollup_state"
 
     id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     bucket_seconds: Mapped[int]
+    changes: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    open_rolled_up_at: Mapped[datetime | None]
+    scored_changes: Mapped[int | None] = mapped_column(BigInteger)
+    scored_events: Mapped[int | None] = mapped_column(BigInteger)

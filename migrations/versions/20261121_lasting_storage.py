@@ -65,8 +65,8 @@ BY_MONTH = f"""
         END LOOP;
         FOR first IN SELECT DISTINCT date_trunc('month', measured_at, 'UTC') FROM apart
         LOOP
-            EXECUTE format(
-                'CREATE TABLE IF NOT EXISTS readings_%s PARTITION OF readings FOR VALUES FROM (%L) TO (%L)', to_char(first AT TIME ZONE 'UTC', 'YYYY_MM'), first,
+            EXECUTE format('CREATE TABLE IF NOT EXISTS readings_%s PARTITION OF readings
+                FOR VALUES FROM (%L) TO (%L)', to_char(first AT TIME ZONE 'UTC', 'YYYY_MM'), first,
                 (first AT TIME ZONE 'UTC' + interval '1 month') AT TIME ZONE 'UTC');
         END LOOP;
         INSERT INTO readings (machine_id, {", ".join(COLUMNS)}) SELECT machine_id, {", ".join(COLUMNS)} FROM apart;
@@ -81,6 +81,35 @@ def upgrade() -> None:
     op.drop_constraint(op.f("fk_rollups_channel_id_channels"), "rollups", type_="foreignkey")
     _make_blocks()
     _make_latest()
+    _make_minutes()
+
+
+def _make_minutes() -> None:
+    many_small, many_values = postgresql.ARRAY(sa.SmallInteger()), postgresql.ARRAY(sa.Double())
+    op.create_table(
+        "rollup_minutes",
+        sa.Column("machine_id", sa.Integer(), nullable=False),
+        sa.Column("bucket_start", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("channel_id", sa.SmallInteger(), nullable=False),
+        sa.Column("minute", many_small, nullable=False),
+        sa.Column("n", many_small, nullable=False),
+        *(sa.Column(name, many_values, nullable=False) for name in ("mean", "min", "max")),
+        sa.PrimaryKeyConstraint("machine_id", "bucket_start", "channel_id", name=op.f("pk_rollup_minutes")),
+    )
+    op.add_column(
+        "rollup_state", sa.Column("changes", sa.BigInteger(), server_default=sa.text("0"), nullable=False)
+    )
+    op.add_column("rollup_state", sa.Column("open_rolled_up_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("rollup_state", sa.Column("scored_changes", sa.BigInteger(), nullable=True))
+    op.add_column("rollup_state", sa.Column("scored_events", sa.BigInteger(), nullable=True))
+    # The worker makes the minutes of what was rolled up before.
+    op.execute(
+        """
+        INSERT INTO touched_buckets (machine_id, bucket_start)
+        SELECT DISTINCT machine_id, bucket_start FROM rollups, rollup_state
+        WHERE bucket_seconds > 60 AND n >= 4 * bucket_seconds / 60
+        """
+    )
 
 
 def _make_blocks() -> None:
@@ -120,6 +149,9 @@ def _make_latest() -> None:
 
 
 def downgrade() -> None:
+    for name in ("scored_events", "scored_changes", "open_rolled_up_at", "changes"):
+        op.drop_column("rollup_state", name)
+    op.drop_table("rollup_minutes")
     op.drop_table("latest_readings")
     op.drop_table("kept_from")
     op.execute("DROP FUNCTION readings_between(integer, timestamptz, timestamptz)")

@@ -22,6 +22,7 @@ from ml.dataset import load_history
 from ml.explain import explain
 from ml.features.history import Floats, History
 from ml.jobs.champion import load_speaking
+from ml.jobs.due import note_scored, there_is
 from ml.jobs.moment import fleet_at, floor_to_bucket
 from ml.models.base import Progress, silent
 from ml.prediction import Predicted, predict
@@ -31,7 +32,7 @@ from ml.usual import own_usual
 def score(engine: Engine, settings: Settings, as_of: datetime | None, progress: Progress = silent) -> int:
     """How many machines were scored. Raises NotFound while no model serves."""
     as_of = floor_to_bucket(as_of or datetime.now(UTC), settings)
-    roll_up_all(engine, settings, lambda share: progress(0.4 * share, "roll-ups"))
+    roll_up_all(engine, settings, lambda share: progress(0.4 * share, "roll-ups"), until=as_of)
     with session_scope(engine) as session:
         serving = champion(session)
         if serving is None:
@@ -40,6 +41,7 @@ def score(engine: Engine, settings: Settings, as_of: datetime | None, progress: 
             )
         saved = load_speaking(session, settings, serving.id)
         progress(0.5, "reading history")
+        seen = there_is(session)
         history = load_history(session, settings, until=as_of)
         progress(0.7, "predicting")
         predicted = predict(saved, history, fleet_at(history, as_of), settings.silent_after)
@@ -47,6 +49,7 @@ def score(engine: Engine, settings: Settings, as_of: datetime | None, progress: 
         progress(0.8, "reasons")
         rows = list(_rows(saved, history, predicted, _reasons(saved, history, predicted), as_of, ids))
         store_predictions(session, saved.id, rows)
+        note_scored(session, seen, saved.id, as_of)
     progress(1.0, "scored")
     return len(rows)
 

@@ -14,12 +14,15 @@ from sqlalchemy.orm import Session
 from app.database import session_scope
 from app.errors import BadInput, NotFound
 from app.fleet.tables import Event, Machine
+from app.ingest.rollup import roll_up_touched
 from app.ingest.tables import TouchedBucket
 from app.risk.tables import LatestPrediction, Model, ModelArtefact, Prediction
 from ml.jobs.backtest import COLUMNS, backtest
 from ml.jobs.champion import load_speaking
+from ml.jobs.due import note_scored, scoring_due, there_is
 from ml.jobs.evaluate import evaluate
-from ml.jobs.refresh import refresh, scoring_due
+from ml.jobs.moment import fleet_at, floor_to_bucket
+from ml.jobs.refresh import refresh
 from ml.jobs.score import score
 from ml.jobs.train import table, train
 from ml.models.registry import BASELINES, DEFAULT_KINDS
@@ -205,24 +208,59 @@ def test_a_second_refresh_at_the_same_time_scores_nothing_new(plant):
 
 
 def test_scoring_is_due_once_an_hour_has_ended(plant, scored, session_of_plant):
-    assert not scoring_due(session_of_plant, plant.settings, UNTIL)
+    assert not scoring_due(session_of_plant, UNTIL)
     later = datetime.now(UTC) + 2 * HOUR
-    assert scoring_due(session_of_plant, plant.settings, later)
+    assert scoring_due(session_of_plant, later)
 
 
-def test_scoring_is_due_when_a_reading_comes_late(plant, scored, session_of_plant):
+def test_scoring_is_due_when_a_finished_bucket_was_rolled_up_anew(plant, scored, session_of_plant):
     machine = session_of_plant.scalar(select(func.min(Machine.id)))
-    session_of_plant.add(TouchedBucket(machine_id=machine, bucket_start=UNTIL))
+    open_bucket = floor_to_bucket(datetime.now(UTC), plant.settings) + HOUR
+    session_of_plant.add(TouchedBucket(machine_id=machine, bucket_start=open_bucket))
     session_of_plant.flush()
-    assert not scoring_due(session_of_plant, plant.settings, UNTIL)
+    assert roll_up_touched(session_of_plant, plant.settings, 10) == 1
+    assert not scoring_due(session_of_plant, UNTIL)
     session_of_plant.add(TouchedBucket(machine_id=machine, bucket_start=UNTIL - HOUR))
     session_of_plant.flush()
-    assert scoring_due(session_of_plant, plant.settings, UNTIL)
+    assert roll_up_touched(session_of_plant, plant.settings, 10) == 1
+    assert scoring_due(session_of_plant, UNTIL)
 
 
-def test_scoring_is_due_when_an_event_was_recorded_since(plant, scored, session_of_plant):
-    machine = session_of_plant.scalar(select(func.min(Machine.id)))
-    since = {"recorded_at": datetime.now(UTC) + HOUR, "started_at": UNTIL - HOUR}
-    session_of_plant.add(Event(machine_id=machine, kind="fault_code", code="E9", **since))
+def test_what_comes_while_a_score_is_under_way_is_scored_next(plant, scored, monkeypatch):
+    """Committed after the score read its history, rolled up by somebody else meanwhile."""
+
+    def meanwhile(*given):
+        with session_scope(plant.engine) as session:
+            session.add(TouchedBucket(machine_id=1, bucket_start=UNTIL - HOUR))
+            session.flush()
+            roll_up_touched(session, plant.settings, 10)
+        return fleet_at(*given)
+
+    now = floor_to_bucket(datetime.now(UTC), plant.settings)
+    monkeypatch.setattr("ml.jobs.score.fleet_at", meanwhile)
+    score(plant.engine, plant.settings, now)
+    with session_scope(plant.engine) as session:
+        assert scoring_due(session, now)
+    monkeypatch.undo()
+    score(plant.engine, plant.settings, now)
+    with session_scope(plant.engine) as session:
+        assert not scoring_due(session, now)
+
+
+def test_a_score_of_an_earlier_time_leaves_the_newest_due(plant, scored, session_of_plant):
+    session_of_plant.add(TouchedBucket(machine_id=1, bucket_start=UNTIL - HOUR))
     session_of_plant.flush()
-    assert scoring_due(session_of_plant, plant.settings, UNTIL)
+    roll_up_touched(session_of_plant, plant.settings, 10)
+    note_scored(session_of_plant, there_is(session_of_plant), plant.serving, UNTIL - HOUR)
+    assert scoring_due(session_of_plant, UNTIL)
+
+
+@pytest.mark.parametrize("change", ["event", "its end"])
+def test_scoring_is_due_when_an_event_was_told(plant, scored, session_of_plant, change):
+    if change == "event":
+        session_of_plant.add(Event(machine_id=1, kind="fault_code", code="E9", started_at=UNTIL - HOUR))
+    else:
+        event = session_of_plant.scalar(select(Event).where(Event.ended_at.is_(None)).limit(1))
+        event.ended_at = event.started_at
+    session_of_plant.flush()
+    assert scoring_due(session_of_plant, UNTIL)

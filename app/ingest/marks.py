@@ -1,0 +1,63 @@
+"""Marks: every commit notes the buckets it touched; roll-ups take the marks and compute exactly those buckets.
+
+Append-only for writers, so that they never wait for each other: a busy bucket is marked at every commit.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.settings import Settings
+
+COMPACT = text(
+    """
+    WITH gone AS (DELETE FROM touched_buckets RETURNING machine_id, bucket_start)
+    INSERT INTO touched_buckets (machine_id, bucket_start)
+    SELECT DISTINCT machine_id, date_bin(make_interval(secs => :width), bucket_start, 'epoch') AS bucket_start
+    FROM gone ORDER BY machine_id, bucket_start
+    """
+)
+TAKE = text(
+    """
+    CREATE TEMPORARY TABLE taken ON COMMIT DROP AS
+    WITH gone AS (
+        DELETE FROM touched_buckets WHERE id = ANY (ARRAY(
+            SELECT id FROM touched_buckets WHERE bucket_start < :until ORDER BY id LIMIT :limit
+        ))
+        RETURNING machine_id, bucket_start
+    )
+    SELECT DISTINCT machine_id, date_bin(make_interval(secs => :width), bucket_start, 'epoch') AS bucket_start
+    FROM gone ORDER BY machine_id, bucket_start
+    """
+)
+COUNT = text("SELECT count(*) FROM touched_buckets WHERE bucket_start < :until")
+MARK_ALL = text(
+    """
+    INSERT INTO touched_buckets (machine_id, bucket_start)
+    SELECT DISTINCT machine_id, date_bin(make_interval(secs => :width), measured_at, 'epoch') FROM every_reading
+    """
+)
+
+
+def compact(session: Session, settings: Settings) -> None:
+    """One mark a bucket, or a step would compute again what the step before it did."""
+    session.execute(COMPACT, {"width": settings.bucket_seconds})
+
+
+def waiting(session: Session, until: datetime | None) -> int:
+    """How many marks there are of buckets that begin before `until`."""
+    return session.scalar(COUNT, {"until": until or "infinity"}) or 0
+
+
+def take(session: Session, settings: Settings, until: datetime | None, limit: int) -> int:
+    """Move up to `limit` marks of buckets that begin before `until` into the table `taken`; how many buckets."""
+    session.execute(TAKE, {"width": settings.bucket_seconds, "until": until or "infinity", "limit": limit})
+    session.execute(text("ANALYZE taken"))
+    return session.scalar(text("SELECT count(*) FROM taken")) or 0
+
+
+def mark_all(session: Session, settings: Settings) -> None:
+    session.execute(MARK_ALL, {"width": settings.bucket_seconds})
