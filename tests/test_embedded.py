@@ -14,7 +14,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import Engine, make_url, text
+from sqlalchemy.exc import OperationalError
 
 from app.database import make_engine
 
@@ -106,6 +107,31 @@ def test_another_program_with_the_old_number_is_not_taken_for_the_server(
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT 1")) == 1
     engine.dispose()
+
+
+def test_a_server_that_was_killed_is_started_again_and_still_ends_with_its_last_user(
+    use: Callable[[], User], folder: Path
+) -> None:
+    first, second = use(), use()
+    (server,) = [each for each in _servers(folder) if "-D" in each.cmdline()]
+    server.kill()
+    engine = make_engine(make_url(f"postgresql+psycopg://postgres@/postgres?host={folder / 'postgres'}"))
+    _wait_until_it_answers(engine)
+    engine.dispose()
+    _end(first)
+    _end(second)
+    assert _servers(folder) == []
+
+
+def _wait_until_it_answers(engine: Engine) -> None:
+    for _ in range(150):
+        try:
+            with engine.connect() as connection:
+                assert connection.scalar(text("SELECT 1")) == 1
+                return
+        except OperationalError:
+            time.sleep(0.1)
+    pytest.fail("the server did not come back within 15 s")
 
 
 def test_a_service_that_is_told_to_stop_leaves_no_server_behind(folder: Path) -> None:
