@@ -38,7 +38,8 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Service]]:
     services: list[Service] = []
 
     def start(engine: Engine, **settings: str) -> Service:
-        service = Service(engine.url.render_as_string(hide_password=False), tmp_path, **settings)
+        url = engine.url.render_as_string(hide_password=False)
+        service = Service(tmp_path / "data", DATABASE_URL=url, **settings)
         services.append(service)
         service.start()
         return service

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from tests.faults.batches import Batches
@@ -44,7 +44,7 @@ class Load:
             task.cancel()
         ended = await asyncio.gather(*self._tasks, return_exceptions=True)
         for wire in self._wires:
-            wire.close()
+            await wire.__aexit__()
         for error in ended:
             if not isinstance(error, asyncio.CancelledError):
                 raise error or AssertionError("a sender ended by itself")
@@ -69,19 +69,19 @@ class Load:
         finally:
             self.in_flight -= 1
 
-    def statuses(self) -> set[int]:
-        return {seen.answer.status for seen in self.seen if seen.answer is not None}
-
-    def acknowledged_since(self, moment: float) -> bool:
-        return any(
-            seen.at > moment and seen.answer is not None and seen.answer.status == 200
-            for seen in reversed(self.seen[-200:])
-        )
-
-    async def wait_for_acknowledgement(self, most_seconds: float) -> float:
-        """Seconds until a batch sent from now on is acknowledged. Raises TimeoutError."""
-        began = time.monotonic()
+    async def wait_for(self, wanted: Callable[[Seen], bool], most_seconds: float) -> float:
+        """Seconds until such an answer arrives. Raises TimeoutError."""
+        began, looked_at = time.monotonic(), len(self.seen)
         async with asyncio.timeout(most_seconds):
-            while not self.acknowledged_since(began):
+            while not any(map(wanted, self.seen[looked_at:])):
+                looked_at = len(self.seen)
                 await asyncio.sleep(0.02)
         return time.monotonic() - began
+
+    async def wait_for_acknowledgement(self, most_seconds: float) -> float:
+        """Seconds until the next batch is acknowledged."""
+        return await self.wait_for(acknowledged, most_seconds)
+
+
+def acknowledged(seen: Seen) -> bool:
+    return seen.answer is not None and seen.answer.status == 200

@@ -23,6 +23,14 @@ class Wire:
         self._port, self._key = port, key
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
+    async def __aenter__(self) -> Wire:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+        # The loop closes the socket with its next turn.
+        await asyncio.sleep(0)
+
     async def post(self, body: bytes, path: str = "/api/v1/readings", headers: str = "") -> Answer:
         """Raises one of GONE when the connection breaks; the next call opens another."""
         head = (
