@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app.announce import announce
 from app.database import Bind, session_scope
 from app.ingest import marks
-from app.ingest.tables import CORE_CHANNELS
+from app.ingest.tables import CORE_CHANNELS, RollupState
 from app.settings import Settings
 
 ROLLUP_LOCK = 7_392_841_339
@@ -33,20 +33,21 @@ MINUTE_SECONDS, WIDEST_WITH_MINUTES_SECONDS = 60, 7 * 86_400
 
 # Bucket by bucket through the index: a join would be free to read the whole history.
 LOOK_UP = text(
-    """
+    f"""
     CREATE TEMPORARY TABLE touched ON COMMIT DROP AS
-    SELECT taken.bucket_start, date_bin('1 minute', r.measured_at, taken.bucket_start) AS minute, r.*
+    SELECT taken.machine_id, taken.bucket_start, date_bin('1 minute', measured_at, taken.bucket_start) AS minute,
+        in_bucket, measured_at, {", ".join(CORE_CHANNELS)}, extra
     FROM taken CROSS JOIN LATERAL (
-        SELECT * FROM readings_between(
+        SELECT *, count(*) OVER () AS in_bucket FROM readings_between(
             taken.machine_id, taken.bucket_start, taken.bucket_start + make_interval(secs => :width)
         ) ORDER BY measured_at
     ) AS r
-    """
+    """  # noqa: S608  (text of our own)
 )
 NEW_CHANNELS = text(
     f"""
     INSERT INTO channels (key)
-    SELECT key FROM (SELECT DISTINCT jsonb_object_keys(extra) AS key FROM touched) AS seen
+    SELECT key FROM (SELECT DISTINCT jsonb_object_keys(extra) AS key FROM touched WHERE extra IS NOT NULL) AS seen
     WHERE NOT EXISTS (SELECT FROM channels WHERE channels.key = seen.key)
     ORDER BY key LIMIT greatest(0, {MOST_CHANNELS} - (SELECT count(*) FROM channels))
     ON CONFLICT DO NOTHING
@@ -56,9 +57,6 @@ NEW_CHANNELS = text(
 
 SPREAD = ("n", "mean", "min", "max")
 FIGURES = (*SPREAD, "std", "last")
-DENSE = """(machine_id, bucket_start) IN (
-    SELECT machine_id, bucket_start FROM touched GROUP BY machine_id, bucket_start HAVING count(*) >= :dense
-)"""
 
 
 def _spread(value: str) -> str:
@@ -84,7 +82,7 @@ def _by_channel(group: str, names: tuple[str, ...], computed: Callable[[str], st
         UNION ALL
         SELECT {group}, channels.id, {computed("each.value::float8")}
         FROM touched CROSS JOIN LATERAL jsonb_each(extra) AS each JOIN channels ON channels.key = each.key
-        WHERE {where} GROUP BY {group}, channels.id
+        WHERE extra IS NOT NULL AND {where} GROUP BY {group}, channels.id
     """  # noqa: S608  (text of our own)
 
 
@@ -108,7 +106,7 @@ WRITE_MINUTES = text(
         array_agg((extract(epoch FROM minute - bucket_start) / 60)::smallint ORDER BY minute),
         array_agg(least(n, 32767)::smallint ORDER BY minute),
         array_agg(mean ORDER BY minute), array_agg(min ORDER BY minute), array_agg(max ORDER BY minute)
-    FROM ({_by_channel("machine_id, bucket_start, minute", SPREAD, _spread, DENSE)}) AS minutes
+    FROM ({_by_channel("machine_id, bucket_start, minute", SPREAD, _spread, "in_bucket >= :dense")}) AS minutes
     GROUP BY machine_id, bucket_start, channel_id
     {_overwrite(("minute", *SPREAD))}
     """  # noqa: S608
@@ -207,4 +205,4 @@ def ensure_bucket_width(session: Session, settings: Settings) -> None:
 
 def bucket_width(session: Session) -> int | None:
     """The seconds of a bucket that the roll-ups were made with; None before the first."""
-    return session.scalar(text("SELECT bucket_seconds FROM rollup_state WHERE id = 1"))
+    return session.scalar(select(RollupState.bucket_seconds))
