@@ -82,6 +82,48 @@ def upgrade() -> None:
     _make_blocks()
     _make_latest()
     _make_minutes()
+    _make_accounts()
+
+
+def _make_accounts() -> None:
+    many_ints = postgresql.ARRAY(sa.Integer())
+    groups = ("sender", "machine_id", "least_lag_s", "largest_lag_s")
+    maybe = ("accepted", "duplicates", "merged", "conflicts", "late")
+    refused = ("refused_sender", "refused_machine_id", "refused")
+    op.create_table(
+        "arrivals",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("senders", postgresql.ARRAY(sa.Text()), nullable=False),
+        *(sa.Column(name, many_ints, nullable=False) for name in groups),
+        *(sa.Column(name, many_ints, nullable=True) for name in (*maybe, *refused)),
+        sa.Column("refused_kind", postgresql.ARRAY(sa.Text()), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_arrivals")),
+    )
+    op.create_table(
+        "arrival_totals",
+        sa.Column("sender", sa.Text(), nullable=False),
+        sa.Column("machine_id", sa.Integer(), nullable=False),
+        sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
+        *(sa.Column(name, sa.BigInteger(), nullable=False) for name in maybe),
+        sa.Column("least_lag_s", sa.Integer(), nullable=True),
+        sa.Column("largest_lag_s", sa.Integer(), nullable=True),
+        sa.Column("last_received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("sender", "machine_id", "hour", name=op.f("pk_arrival_totals")),
+    )
+    op.create_table(
+        "refusal_totals",
+        sa.Column("sender", sa.Text(), nullable=False),
+        sa.Column("machine_id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("refused", sa.BigInteger(), nullable=False),
+        sa.Column("last_received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("sender", "machine_id", "kind", "hour", name=op.f("pk_refusal_totals")),
+    )
+    for table in ("arrival_totals", "refusal_totals"):
+        op.create_index(f"ix_{table}_hour", table, ["hour"])
+        op.create_index(f"ix_{table}_machine_id", table, ["machine_id"])
 
 
 def _make_minutes() -> None:
@@ -149,6 +191,8 @@ def _make_latest() -> None:
 
 
 def downgrade() -> None:
+    for table in ("refusal_totals", "arrival_totals", "arrivals"):
+        op.drop_table(table)
     for name in ("scored_events", "scored_changes", "open_rolled_up_at", "changes"):
         op.drop_column("rollup_state", name)
     op.drop_table("rollup_minutes")
