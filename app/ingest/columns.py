@@ -78,4 +78,5 @@ def to_microseconds(times: Sequence[datetime]) -> Ints:
     Zones can carry a time out of the years 1 to 9999; it is kept just inside, where every later check refuses it.
     """
     seconds = np.array([time.timestamp() for time in times], dtype=np.float64)
-    return np.rint(np.clip(seconds, FIRST_SECOND, LAST_SECOND) * MICROSECONDS).astype(np.int64)
+    seconds = np.fmax(np.fmin(seconds, LAST_SECOND), FIRST_SECOND)
+    return np.rint(seconds * MICROSECONDS).astype(np.int64)

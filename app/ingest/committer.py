@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from threading import Condition, Thread
 
+import numpy as np
 import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -19,7 +20,9 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from app.announce import announce
 from app.database import Bind, session_scope
 from app.errors import TooBusy, Unavailable
+from app.ingest.merging import Outcome
 from app.ingest.writing import Batch, BatchReport, Writer
+from app.metrics import READINGS
 from app.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -117,6 +120,7 @@ class Committer:
             self._write_failed(group, error, again=again)
             return
         self.commits += 1
+        _count(reports)
         for waiting, report in zip(group, reports, strict=True):
             waiting.future.set_result(report)
             self._news.update(waiting.batch.columns.machine)
@@ -149,6 +153,13 @@ class Committer:
                 announce(session, "reading", machine)
         except SQLAlchemyError as error:
             log.warning("live pages not told", kind=type(error).__name__)
+
+
+def _count(reports: Sequence[BatchReport]) -> None:
+    counts = np.bincount(np.concatenate([report.outcomes for report in reports]), minlength=len(Outcome)).tolist()
+    for outcome in Outcome:
+        READINGS.labels(outcome.name.lower()).inc(counts[outcome])
+    READINGS.labels("rejected").inc(sum(len(report.rejected) for report in reports))
 
 
 def _is_about_data(error: SQLAlchemyError) -> bool:

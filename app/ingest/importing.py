@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from app.database import Bind
 from app.errors import BadInput
 from app.ingest.csv_columns import KEYS, Times, parse_rows
 from app.ingest.merging import Outcome
-from app.ingest.plausibility import channel_fault, implausible, sentence
+from app.ingest.plausibility import channel_fault, sentence
 from app.ingest.tables import CORE_CHANNELS
 from app.ingest.units import REFUSED
 from app.ingest.writing import Batch, BatchReport, Writer
@@ -35,7 +34,7 @@ def import_readings(bind: Bind, settings: Settings, path: Path, progress: Progre
         _check_channels(rows)
         lines = iter(rows)
         while chunk := list(islice(lines, ROWS_PER_COMMIT)):
-            report = _store(rows, chunk, times, writer, settings)
+            report = _store(rows, chunk, times, writer)
             counts += np.bincount(report.outcomes, minlength=len(Outcome))
         added, same, merged, conflicts = counts.tolist()
         return rows.report(added, same, merged=merged, conflicts=conflicts, notes=_notes(rows, times))
@@ -56,16 +55,13 @@ def _check_channels(rows: CsvRows) -> None:
             raise BadInput(f"{rows.path.name} has the column {name[:40]!r}, but {fault}.")
 
 
-def _store(rows: CsvRows, chunk: list[Row], times: Times, writer: Writer, settings: Settings) -> BatchReport:
+def _store(rows: CsvRows, chunk: list[Row], times: Times, writer: Writer) -> BatchReport:
     parsed = parse_rows(chunk, rows.columns, times)
-    implausible_rows = implausible(parsed.columns, datetime.now(UTC), settings.max_future)
-    faults = parsed.faults | {parsed.lines[row]: sentence(*fault) for row, fault in implausible_rows.items()}
+    lines = np.array(parsed.lines, dtype=np.int64)
+    [report] = writer.write([Batch(parsed.columns, lines, [], f"import {rows.path.name}"[:200], may_register=True)])
+    faults = parsed.faults | {each.index: sentence(each.field, each.reason) for each in report.rejected}
     for line in sorted(faults):
         rows.reject(line, faults[line])
-    good = np.setdiff1d(np.arange(len(parsed.lines)), np.array(list(implausible_rows), dtype=np.int64))
-    lines = np.array(parsed.lines, dtype=np.int64)[good]
-    batch = Batch(parsed.columns.take(good), lines, [], f"import {rows.path.name}"[:200], may_register=True)
-    [report] = writer.write([batch])
     for each in report.contradictions:
         told = f"{each.channel}: {each.stored:g} is stored already; {each.refused:g} is kept among the conflicts."
         rows.note(each.row, told)

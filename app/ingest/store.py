@@ -179,11 +179,11 @@ def _as_columns(filled: dict[Key, dict[str, float]]) -> tuple[Columns, Ints]:
 
 
 def _touch(connection: Connection, machine_ids: Ints, measured_us: Ints, bucket_seconds: int) -> None:
-    """Mark the buckets of these rows for their roll-up, each once."""
+    """Mark the buckets of these rows for their roll-up; rows in the order of their key mark each once."""
     if len(machine_ids):
         start_us = measured_us - measured_us % (bucket_seconds * MICROSECONDS)
-        touched = np.unique(np.stack([machine_ids, start_us]), axis=1)
-        marks = {"machine_id": int4s(touched[0]), "bucket_start": timestamps(touched[1])}
+        marked = ~_same_as_before(start_us, machine_ids)
+        marks = {"machine_id": int4s(machine_ids[marked]), "bucket_start": timestamps(start_us[marked])}
         connection.exec_driver_sql(TOUCH, marks)
 
 

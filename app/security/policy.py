@@ -46,9 +46,9 @@ async def find_principal(request: Request) -> Principal | None:
     seen_as = f"{'key' if bearer else 'cookie'} {credential}"
     principal = recent.get(seen_as)
     if principal is None:
-        principal = await run_in_threadpool(_look_up, request, credential, by_key=bearer is not None)
-        if principal is not None:
-            recent.put(seen_as, principal)
+        principal = await recent.looked_up_once(
+            seen_as, lambda: run_in_threadpool(_look_up, request, credential, by_key=bearer is not None)
+        )
     if principal is None and bearer is not None:
         raise NotSignedIn("This key is unknown, expired or revoked.")
     return principal

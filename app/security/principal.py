@@ -28,7 +28,7 @@ INCLUDES = {
 class Principal:
     """Whoever asks. Only a person has a CSRF token, because only a browser sends credentials unasked."""
 
-    kind: Literal["key", "person"]
+    kind: Literal["key", "person", "mqtt"]
     name: str
     role: Role
     may_register_machines: bool = False
