@@ -42,6 +42,7 @@ COPY app app
 COPY commands commands
 COPY ml ml
 COPY migrations migrations
+COPY wearwatch_client wearwatch_client
 ENV TF_CPP_MIN_LOG_LEVEL=2
 USER 10001:10001
 # Every worker tells the database that it lives, also while it trains.
