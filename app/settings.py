@@ -34,9 +34,24 @@ def _whole_seconds(value: timedelta) -> timedelta:
     return value
 
 
+# Writers take readings of the last day for never packed; the other day is for clocks that differ.
+SHORTEST_BEFORE_PACKING = timedelta(days=2)
+
 Duration = Annotated[timedelta, _reading(parse_duration)]
+Limit = Annotated[
+    timedelta | None, _reading(lambda text: parse_duration(text) if text.strip() not in ("", "0") else None)
+]
 Bucket = Annotated[Duration, AfterValidator(_whole_seconds)]
 Durations = Annotated[tuple[timedelta, ...], NoDecode, _reading(lambda text: tuple(parse_durations(text)))]
+
+
+def _beyond_clocks(value: timedelta | None) -> timedelta | None:
+    if value is not None and value < SHORTEST_BEFORE_PACKING:
+        raise ValueError("must be at least 2d, or 0 for never")
+    return value
+
+
+PackAfter = Annotated[Limit, AfterValidator(_beyond_clocks)]
 
 
 class Settings(BaseSettings):
@@ -71,6 +86,15 @@ class Settings(BaseSettings):
     silent_after: Duration = Field(
         timedelta(hours=3), description="A machine without a reading for so long is silent."
     )
+    late_after: Duration = Field(
+        timedelta(minutes=15), description="A reading that arrives so long after it was measured counts as late."
+    )
+    arrivals_kept: Duration = Field(
+        timedelta(days=14), description="How long who sent what is kept by the hour; later as one sum."
+    )
+    plausible_values: Path | None = Field(
+        None, description="JSON file of plausible values per asset class; see `docs/data.md` for its form."
+    )
     warn_probability: float = Field(
         0.15, gt=0, lt=1, description="7-day probability from which a machine is shown as a warning."
     )
@@ -91,6 +115,71 @@ class Settings(BaseSettings):
     scoring_within: Duration = Field(
         timedelta(minutes=1),
         description="How soon after its bucket a machine is scored; much later its risk counts as too old.",
+    )
+    mqtt_url: str = Field(
+        "mqtt://127.0.0.1:1883", description="Broker of `wearwatch mqtt`; `mqtts://host:8883` for TLS."
+    )
+    mqtt_topics: str = Field(
+        "",
+        max_length=4000,
+        description="Topic templates of JSON messages, commas between, like `plant/{line}/{machine}/readings`.",
+    )
+    mqtt_sparkplug_group: str = Field(
+        "", max_length=200, description="Sparkplug B group to follow; `+` follows all, nothing follows none."
+    )
+    mqtt_sparkplug_machine: str = Field(
+        "{device}",
+        max_length=200,
+        description="A machine's key from `{group}`, `{node}`, `{device}` and `{folder}` of the metric's name.",
+    )
+    mqtt_sparkplug_host: str = Field(
+        "",
+        max_length=200,
+        description="Name under which nodes hear (STATE) whether we can store; without it they are not told.",
+    )
+    mqtt_client_id: str = Field(
+        "wearwatch",
+        min_length=1,
+        max_length=100,
+        description="The broker keeps messages for this name; one bridge each.",
+    )
+    mqtt_username: str | None = Field(None, description="Name at the broker.")
+    mqtt_password: SecretStr | None = Field(None, description="Password at the broker; better in a file.")
+    mqtt_password_file: Path | None = Field(None, description="File that holds the password at the broker.")
+    mqtt_ca_file: Path | None = Field(
+        None, description="Certificates (PEM) that a `mqtts` broker is checked against; the system's without it."
+    )
+    mqtt_cert_file: Path | None = Field(None, description="Our own certificate (PEM) for the broker.")
+    mqtt_key_file: Path | None = Field(None, description="Key (PEM) of that certificate.")
+    mqtt_register_machines: bool = Field(False, description="Whether messages may register unknown machines.")
+    mqtt_session_expiry: Duration = Field(
+        timedelta(days=7), description="How long the broker keeps messages for an absent bridge."
+    )
+    mqtt_receive_maximum: int = Field(
+        1000, ge=1, le=65535, description="Most messages the broker sends ahead of their acknowledgement."
+    )
+    mqtt_max_message_bytes: int = Field(
+        256 << 10, ge=1024, le=16 << 20, description="Largest message; larger ones are refused with a reason."
+    )
+    mqtt_metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="Port where the bridge answers Prometheus; none without it."
+    )
+    pack_after: PackAfter = Field(
+        timedelta(days=14),
+        description="Age from which readings are packed, a machine and day into one row; `0` never packs.",
+    )
+    keep_readings: Limit = Field(
+        None, description="How long readings are kept; roll-ups stay. `0` keeps all; older ones are then refused."
+    )
+    keep_rollups: Limit = Field(
+        None, description="How long roll-ups, what models learn from and charts show, are kept; `0` keeps all."
+    )
+    keep_predictions: Limit = Field(None, description="How long predictions are kept; `0` keeps all.")
+    keep_rejected: Limit = Field(
+        timedelta(days=90), description="How long refused readings are kept with their reasons; `0` keeps all."
+    )
+    keep_conflicts: Limit = Field(
+        timedelta(days=365), description="How long contradicting values are kept; `0` keeps all."
     )
     log_format: str = Field(
         "text", pattern="^(text|json)$", description="`text` for people, `json` for collectors."

@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from app.database import Bind, session_scope
 from app.ingest.arrival_tables import BEFORE
 from app.ingest.arrivals import NO_LARGEST_S, NO_LEAST_S
+from app.settings import Settings
 
 FOLD_LOCK = 7_392_841_341
 # About a second of work.
@@ -82,6 +84,14 @@ SUM_UP = tuple(
         ("refusal_totals", ADD_REFUSED.format(refused=OLD_REFUSED)),
     )
 )
+
+
+def fold_all_arrivals(bind: Bind, settings: Settings, now: datetime) -> None:
+    """Until no commit is left, one transaction a step."""
+    folded = MOST_FOLDED
+    while folded == MOST_FOLDED:
+        with session_scope(bind) as session:
+            folded = fold_arrivals(session, now, settings.arrivals_kept)
 
 
 def fold_arrivals(session: Session, now: datetime, kept: timedelta, limit: int = MOST_FOLDED) -> int:

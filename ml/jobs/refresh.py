@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import Engine
 
 from app.database import session_scope
+from app.ingest.arrival_totals import fold_all_arrivals
 from app.ingest.rollup import roll_up_all, roll_up_open
 from app.settings import Settings
 from ml.jobs.due import scoring_due
@@ -29,3 +30,4 @@ def refresh(engine: Engine, settings: Settings) -> None:
         machines = score(engine, settings, as_of)
         log.info("scored", machines=machines, as_of=as_of.isoformat(), plan=plan(engine, settings))
     roll_up_open(engine, settings, now, as_of)
+    fold_all_arrivals(engine, settings, now)
