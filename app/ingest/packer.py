@@ -1,0 +1,155 @@
+"""The worker's half of packing: machine after machine and day after day, old readings become blocks."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
+
+from app.database import session_scope
+from app.errors import Conflict
+from app.ingest.packing import COLUMNS, LOCK_CLASS, SLOTS, MachineDay, unpack
+from app.ingest.partitions import ensure_partitions, give_back, month_of
+
+# A back-fill comes in many batches; its day is packed once, when nothing came for so long.
+QUIET = timedelta(hours=1)
+# Keeps the lock that late senders of these machines wait for within a fraction of a second.
+ROWS_AT_ONCE = 50_000
+
+# The first unpacked day of each machine from `since` on: one look-up a machine in the oldest partition that has it.
+NEXT_DAYS = text(
+    """SELECT machine_id, (oldest.measured_at AT TIME ZONE 'UTC')::date
+    FROM unnest(CAST(:machines AS int[]), CAST(:since AS timestamptz[])) AS each (machine_id, since)
+    CROSS JOIN LATERAL (
+        SELECT measured_at FROM readings AS r WHERE r.machine_id = each.machine_id
+            AND r.measured_at >= each.since AND r.measured_at < :until
+        ORDER BY measured_at LIMIT 1
+    ) AS oldest"""
+)
+LOCK_SLOT = text("SELECT pg_advisory_xact_lock(:class, :slot)")
+OF_DAY = "r.machine_id = ANY(:machines) AND r.measured_at >= :start AND r.measured_at < :end"
+QUIET_MACHINES = text(
+    f"""SELECT machine_id, count(*) FROM readings AS r WHERE {OF_DAY}
+    GROUP BY machine_id HAVING max(received_at) < :quiet_since ORDER BY machine_id"""  # noqa: S608
+)
+PACKED_ALREADY = text(
+    """SELECT machine_id, day FROM reading_blocks WHERE machine_id = ANY(:machines) AND day = :day
+    ORDER BY machine_id"""
+)
+
+
+def _together(column: str) -> str:
+    """NULL for a channel that no reading of the day has."""
+    return f"CASE WHEN count({column}) > 0 THEN array_agg({column} ORDER BY measured_at) END"
+
+
+PACK = text(
+    f"""INSERT INTO reading_blocks (machine_id, day, n, {", ".join(COLUMNS)})
+    SELECT machine_id, :day, count(*), {", ".join(map(_together, COLUMNS))}
+    FROM readings AS r WHERE {OF_DAY} GROUP BY machine_id"""  # noqa: S608
+)
+# `*=` compares the bytes of two records: every digit, a missing value and a minus before a zero.
+SAME = text(
+    f"""SELECT count(*) FILTER (WHERE r *= b), count(*)
+    FROM (SELECT machine_id, {", ".join(COLUMNS)} FROM readings AS r WHERE {OF_DAY}) AS r
+    FULL JOIN (
+        SELECT machine_id, {", ".join(f"unnest({c}) AS {c}" for c in COLUMNS)} FROM reading_blocks
+        WHERE machine_id = ANY(:machines) AND day = :day
+    ) AS b USING (machine_id, measured_at)"""  # noqa: S608
+)
+DROP_ROWS = text(f"DELETE FROM readings AS r WHERE {OF_DAY}")  # noqa: S608
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What a round did."""
+
+    readings: int
+    machine_days: int
+    partitions_dropped: list[str]
+
+
+def pack(
+    engine: Engine, now: datetime, older_than: timedelta, progress: Callable[[date, int], None] | None = None
+) -> Packed:
+    """Pack every day that ended `older_than` ago; `progress` hears of each day reached and the readings so far."""
+    until = datetime.combine((now - older_than).astimezone(UTC).date(), datetime.min.time(), UTC)
+    readings, machine_days = 0, 0
+    for day, machines in _days(engine, until):
+        ensure_partitions(engine, [month_of(day)], "reading_blocks")
+        for group in _groups(machines):
+            counted = _pack_slot(engine, group, day, now - QUIET)
+            readings, machine_days = readings + sum(counted), machine_days + len(counted)
+        if progress:
+            progress(day, readings)
+    return Packed(readings, machine_days, give_back(engine, until))
+
+
+def _days(engine: Engine, until: datetime) -> Iterator[tuple[date, list[int]]]:
+    """Days with unpacked readings and their machines; the same day may come again with others."""
+    with session_scope(engine) as session:
+        since = dict.fromkeys(session.scalars(text("SELECT id FROM machines")), datetime.min.replace(tzinfo=UTC))
+    while since:
+        with session_scope(engine) as session:
+            asked = {"machines": list(since), "since": list(since.values()), "until": until}
+            found: list[MachineDay] = [(machine, day) for machine, day in session.execute(NEXT_DAYS, asked)]
+        by_day = defaultdict(list)
+        for machine, day in found:
+            by_day[day].append(machine)
+        yield from sorted(by_day.items())
+        since = {machine: _start(day) + timedelta(days=1) for machine, day in found}
+
+
+def _groups(machines: list[int]) -> Iterator[list[int]]:
+    """Machines that share a slot."""
+    by_slot = defaultdict(list)
+    for machine in sorted(machines):
+        by_slot[machine % SLOTS].append(machine)
+    yield from by_slot.values()
+
+
+def _pack_slot(engine: Engine, machines: list[int], day: date, quiet_since: datetime) -> list[int]:
+    """Readings of each packed machine; so many machines a transaction as ROWS_AT_ONCE allows."""
+    with session_scope(engine) as session:
+        asked = _asked(machines, day) | {"quiet_since": quiet_since}
+        counts: dict[int, int] = dict(session.execute(QUIET_MACHINES, asked).all())
+    together: list[int] = []
+    for machine, n in counts.items():
+        if together and sum(counts[each] for each in together) + n > ROWS_AT_ONCE:
+            _pack_together(engine, together, day)
+            together = []
+        together.append(machine)
+    if together:
+        _pack_together(engine, together, day)
+    return list(counts.values())
+
+
+def _pack_together(engine: Engine, machines: list[int], day: date) -> None:
+    with session_scope(engine) as session:
+        session.execute(LOCK_SLOT, {"class": LOCK_CLASS, "slot": machines[0] % SLOTS})
+        already = session.execute(PACKED_ALREADY, {"machines": machines, "day": day})
+        unpack(session.connection(), [(machine, of) for machine, of in already])
+        _pack_verified(session, _asked(machines, day))
+
+
+def _pack_verified(session: Session, asked: dict[str, object]) -> None:
+    """Rows go only where the block says the same to the last bit. Raises Conflict, and then nothing changes."""
+    session.execute(PACK, asked)
+    same, compared = session.execute(SAME, asked).one()
+    dropped = session.connection().execute(DROP_ROWS, asked).rowcount
+    if not same == compared == dropped:
+        raise Conflict(
+            f"Packing {asked['day']}: {compared} readings, {same} equal in the block, {dropped} removed."
+        )
+
+
+def _asked(machines: list[int], day: date) -> dict[str, object]:
+    return {"machines": machines, "day": day, "start": _start(day), "end": _start(day) + timedelta(days=1)}
+
+
+def _start(day: date) -> datetime:
+    return datetime.combine(day, datetime.min.time(), UTC)

@@ -1,0 +1,201 @@
+"""Old readings packed a machine and day into one row, and back; nothing lost, nothing twice, whatever comes late."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+
+from app.ingest.chart import machine_readings, window
+from app.ingest.columns import Columns, to_microseconds
+from app.ingest.merging import Outcome
+from app.ingest.packer import QUIET, pack
+from app.ingest.rollup import roll_up_all
+from app.ingest.writing import Batch, Writer
+
+FIRST = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=40)
+LATER = datetime.now(UTC) + 2 * QUIET
+TWO_DAYS = timedelta(days=2)
+ROWS = "SELECT m.key, r.* FROM {} AS r JOIN machines AS m ON m.id = r.machine_id ORDER BY m.key, r.measured_at"
+
+
+def batch(seconds, machine="press-07", extra=None, **channels) -> Batch:
+    """One reading at each of `seconds` after FIRST; a channel is a number or a list."""
+    n = len(seconds)
+    values = np.full((n, 4), np.nan)
+    for number, name in enumerate(("temperature_c", "vibration_mm_s", "current_a", "runtime_hours")):
+        if name in (channels or {"temperature_c"}):
+            values[:, number] = channels.get(name, 61.25)
+    times = to_microseconds([FIRST + timedelta(seconds=float(second)) for second in seconds])
+    columns = Columns([machine] * n, times, values, [extra] * n)
+    return Batch(columns, np.arange(n), [], "test", True)
+
+
+@pytest.fixture
+def write(engine, settings):
+    writer = Writer(engine, settings)
+
+    def write(*args, **channels) -> dict[str, int]:
+        [report] = writer.write([batch(*args, **channels)])
+        found = {outcome.name.lower(): int((report.outcomes == outcome).sum()) for outcome in Outcome}
+        return {name: n for name, n in found.items() if n}
+
+    return write
+
+
+@pytest.fixture
+def ask(engine):
+    def ask(query: str):
+        with engine.connect() as connection:
+            return connection.execute(text(query)).all()
+
+    return ask
+
+
+@pytest.fixture
+def blocks(ask):
+    return lambda: [tuple(row) for row in ask("SELECT machine_id, n FROM reading_blocks ORDER BY machine_id, day")]
+
+
+def test_what_is_packed_reads_the_same_to_the_last_bit(write, ask, blocks, engine):
+    write(range(0, 3 * 86_400, 600), vibration_mm_s=[0.1 * n for n in range(432)], current_a=-0.0)
+    write(range(300, 86_400, 600), temperature_c=1e-308, extra={"torque": 0.1 + 0.2})
+    write([-1e-6, 86_399.999_999], machine="fan")
+    query = "SELECT machine_id, measured_at, received_at, {}, extra::text FROM every_reading ORDER BY 1, 2"
+    digits = ", ".join(
+        f"float8send({c})" for c in ("temperature_c", "vibration_mm_s", "current_a", "runtime_hours")
+    )
+    before = ask(query.format(digits))
+    assert pack(engine, LATER, TWO_DAYS).readings == len(before) == 432 + 144 + 2
+    assert ask(query.format(digits)) == before
+    assert sorted(blocks()) == [(1, 144), (1, 144), (1, 288), (2, 1), (2, 1)]
+    assert ask("SELECT count(*) FROM readings") == [(0,)]
+    assert ask("SELECT current_a FROM every_reading WHERE current_a IS NOT NULL LIMIT 1")[0][0].hex() == "-0x0.0p+0"
+
+
+def test_emptied_months_are_given_back_and_come_again_when_needed(write, ask, engine):
+    write([0, 40 * 86_400])
+    assert f"readings_{FIRST:%Y_%m}" in pack(engine, LATER, TWO_DAYS).partitions_dropped
+    assert write([5]) == {"accepted": 1}
+    assert ask("SELECT count(*) FROM every_reading") == [(3,)]
+
+
+def test_only_days_older_than_the_limit_are_packed(write, blocks, engine):
+    write([0, 86_400, 2 * 86_400])
+    assert pack(engine, FIRST + timedelta(days=3, hours=23), TWO_DAYS).readings == 0
+    assert pack(engine, LATER, timedelta(days=39)).machine_days == 1
+    assert blocks() == [(1, 1)]
+
+
+def test_a_day_that_still_grows_waits(write, blocks, engine):
+    write([0])
+    assert pack(engine, datetime.now(UTC), TWO_DAYS).readings == 0
+    assert blocks() == []
+
+
+def test_late_readings_lie_beside_the_block_until_the_next_round_packs_both(write, ask, blocks, engine):
+    write(range(0, 1000, 10))
+    pack(engine, LATER, TWO_DAYS)
+    assert write([5, 15]) == {"accepted": 2}
+    assert blocks() == [(1, 100)]
+    assert ask("SELECT count(*) FROM every_reading") == [(102,)]
+    assert pack(engine, LATER, TWO_DAYS).readings == 2
+    assert blocks() == [(1, 102)]
+
+
+def test_a_packed_reading_that_comes_again_is_a_duplicate_a_merge_or_a_conflict(write, ask, engine):
+    write(range(0, 50, 10), temperature_c=20.0, extra={"torque": 1.0})
+    pack(engine, LATER, TWO_DAYS)
+    assert write([0, 10], temperature_c=20.0) == {"duplicate": 2}
+    pack(engine, LATER, TWO_DAYS)
+    assert write([20], current_a=3.0) == {"merged": 1}
+    pack(engine, LATER, TWO_DAYS)
+    assert write([20, 30], temperature_c=[20.0, 21.0], current_a=3.0) == {"duplicate": 1, "conflict": 1}
+    assert ask("SELECT stored_value, refused_value FROM reading_conflicts") == [(20, 21)]
+    pack(engine, LATER, TWO_DAYS)
+    assert ask("SELECT temperature_c, current_a FROM every_reading ORDER BY measured_at") == [
+        (20, None),
+        (20, None),
+        (20, 3),
+        (20, 3),
+        (20, None),
+    ]
+
+
+def test_charts_and_rollups_do_not_see_the_difference(write, ask, engine, settings):
+    write(range(0, 3 * 86_400, 900), temperature_c=[20 + n % 7 for n in range(288)], extra={"torque": 2.5})
+
+    def seen():
+        roll_up_all(engine, settings)
+        with engine.connect() as connection:
+            rollups = connection.execute(text("SELECT * FROM rollups ORDER BY 1, 2, 3")).all()
+            asked = window(connection, "press-07", FIRST, FIRST + timedelta(days=2))
+            return rollups, [machine_readings(connection, settings, "press-07", asked, n) for n in (2000, 100)]
+
+    before = seen()
+    pack(engine, LATER, TWO_DAYS)
+    assert seen() == before
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                """INSERT INTO touched_buckets (machine_id, bucket_start)
+            SELECT DISTINCT machine_id, bucket_start FROM rollups"""
+            )
+        )
+    assert seen() == before
+
+
+def test_one_machine_and_range_opens_only_its_blocks(write, engine, ask):
+    for machine in ("a", "b"):
+        write(range(0, 10 * 86_400, 3600), machine=machine)
+    pack(engine, LATER, TWO_DAYS)
+    span = f"'{FIRST + timedelta(days=3)}', '{FIRST + timedelta(days=3, hours=5)}'"
+    plan = "\n".join(
+        row[0] for row in ask(f"EXPLAIN (ANALYZE, BUFFERS OFF) SELECT * FROM readings_between(1, {span})")
+    )
+    assert "Function Scan" not in plan, plan
+    assert "rows=24.00" in plan
+    assert "rows=5.00" in plan
+    assert "Seq Scan on reading_blocks" not in plan
+
+
+def test_late_writers_and_the_packer_at_once_lose_and_double_nothing(engine, settings, ask):
+    rounds, machines = 12, [f"m-{n}" for n in range(6)]
+    errors: list[BaseException] = []
+    done = threading.Event()
+
+    def send(offset: int) -> None:
+        writer, random = Writer(engine, settings), np.random.default_rng(offset)
+        try:
+            for turn in range(rounds):
+                own = [offset + 4 * (turn * 20 + n) for n in range(20)]
+                seconds = own + random.permutation(4 * 20 * (turn + 1))[:40].tolist()
+                writer.write([batch(sorted(set(seconds)), machine=random.choice(machines)) for _ in range(2)])
+                writer.write([batch(own, machine=machine) for machine in machines])
+        except BaseException as error:
+            errors.append(error)
+
+    def keep_packing() -> None:
+        try:
+            while not done.is_set():
+                pack(engine, LATER, TWO_DAYS)
+        except BaseException as error:
+            errors.append(error)
+
+    senders = [threading.Thread(target=send, args=(offset,)) for offset in range(4)]
+    packer = threading.Thread(target=keep_packing)
+    for thread in (*senders, packer):
+        thread.start()
+    for thread in senders:
+        thread.join()
+    done.set()
+    packer.join()
+    assert errors == []
+    expected = 4 * 20 * rounds
+    counted = "SELECT count(*), count(DISTINCT measured_at) FROM every_reading GROUP BY machine_id"
+    assert [tuple(row) for row in ask(counted)] == [(expected, expected)] * len(machines)
+    pack(engine, LATER, TWO_DAYS)
+    assert ask("SELECT sum(n), count(*) FROM reading_blocks") == [(6 * expected, 6)]
