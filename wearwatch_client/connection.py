@@ -16,8 +16,8 @@ from wearwatch_client.errors import ClientError, Closed
 
 # Below this gzip saves no packet.
 GZIP_FROM_BYTES = 1_000
-# On readings level 6 saves 4 % more bytes than level 3 for twice the time.
-GZIP_LEVEL = 3
+# 1,000 readings of 180 kB become 17 kB at level 1 or 3, 14 kB at level 6 in 1.3 ms, 13 kB at level 9 in 6 ms.
+GZIP_LEVEL = 6
 # The longest report names every row of a batch.
 MOST_ANSWER_BYTES = 16 << 20
 
