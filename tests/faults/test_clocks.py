@@ -42,7 +42,8 @@ def with_z(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
 
 
-NOTATIONS: list[Callable[[datetime], object]] = [iso, with_z]
+# Half of all in a notation of ours, half as a number of seconds, milliseconds, micro- or nanoseconds.
+NOTATIONS: list[Callable[[datetime], object]] = [iso, with_z] * 6
 for per_second, written in itertools.product((1, 10**3, 10**6, 10**9), (int, float, str)):
     NOTATIONS.append(
         lambda moment, n=per_second, w=written: w((moment - EPOCH) // timedelta(microseconds=1) * n // 10**6)
@@ -111,4 +112,4 @@ def stored_moments(engine) -> dict[int, datetime]:
         "SELECT split_part(key, '-', 2)::int, measured_at FROM readings JOIN machines ON machines.id = machine_id"
     )
     with engine.connect() as connection:
-        return {number: moment for number, moment in connection.execute(text(query))}
+        return dict(map(tuple, connection.execute(text(query))))

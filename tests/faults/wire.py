@@ -31,17 +31,19 @@ class Wire:
         # The loop closes the socket with its next turn.
         await asyncio.sleep(0)
 
-    async def post(self, body: bytes, path: str = "/api/v1/readings", headers: str = "") -> Answer:
-        """Raises one of GONE when the connection breaks; the next call opens another."""
-        head = (
-            f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self._key}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
-        )
-        return await self.exchange(head.encode() + body)
+    async def post(self, body: bytes) -> Answer:
+        """Readings. Raises one of GONE when the connection breaks; the next call opens another."""
+        return await self.send("POST", "/api/v1/readings", "application/json", body)
 
     async def get(self, path: str) -> Answer:
-        head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self._key}\r\n\r\n"
-        return await self.exchange(head.encode())
+        return await self.send("GET", path)
+
+    async def send(self, method: str, path: str, content_type: str = "", body: bytes = b"") -> Answer:
+        described = f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n" if content_type else ""
+        head = (
+            f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self._key}\r\n{described}\r\n"
+        )
+        return await self.exchange(head.encode() + body)
 
     async def exchange(self, request: bytes) -> Answer:
         began = time.perf_counter()
