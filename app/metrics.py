@@ -32,6 +32,9 @@ READINGS = Counter(
     ("outcome",),
     registry=REGISTRY,
 )
+MQTT_MESSAGES = Counter(
+    "wearwatch_mqtt_messages_total", "Messages stored and acknowledged to the broker.", registry=REGISTRY
+)
 SIGN_INS = Counter("wearwatch_sign_ins_total", "Tries to sign in.", ("outcome",), registry=REGISTRY)
 
 
