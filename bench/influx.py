@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bench.target import Target, free_port, running
 
-DATABASE = "bench"
+NAME, DATABASE = "InfluxDB", "bench"
 CONFIGURATION = """
 reporting-enabled = false
 bind-address = "127.0.0.1:{backup_port}"
@@ -50,7 +50,7 @@ def influx(folder: Path) -> Iterator[Target]:
     with running(["influxd", "run", "-config", str(configuration)], port, "/ping") as number:
         _query(port, f"CREATE DATABASE {DATABASE}")
         yield Target(
-            "InfluxDB",
+            NAME,
             port,
             f"/write?db={DATABASE}&precision=s",
             "Content-Type: text/plain\r\n",

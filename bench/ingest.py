@@ -1,100 +1,89 @@
 """P1 to P7 and P16: durable ingest over HTTP, `wearwatch serve` against InfluxDB and the textbook endpoint.
 
-One parametrised comparison: every measure is a shape of load, sent to all sides by turns, A B C A B C.
+All sides get the same readings, run at once on one machine and are measured by turns; at the end everything that
+was acknowledged must be stored. CPU seconds stand beside the rates: they say the same on a busy machine.
 """
 
 from __future__ import annotations
 
 import atexit
-import os
 import shutil
 import tempfile
-import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.embedded import start_embedded
-from bench import influx, services
-from bench.measure import out
-from bench.target import Run, Target
+from sqlalchemy import URL
 
-# The series begins so long ago: within a day, as of gateways that are somewhat behind, and never in the future.
-BEGUN_SECONDS_AGO = 12 * 3600
-WARM_UP_SECONDS = 1.0
+from app.embedded import start_embedded
+from bench import history, influx, latency, rates, services
+from bench.finding import Finding
+from bench.target import Target
+from bench.training import training
+
+MEASURES = ("P1", "P2", "P3", "P6", "P5", "P16", "P7")
 
 
 @dataclass(frozen=True)
-class Shape:
-    """How the readings come, and how many times faster than each peer they are to be taken."""
+class Plan:
+    """What to measure. `processes`: of the service, a side for each number; `stored`: readings that P7 fills in."""
 
-    name: str
-    what: str
-    readings_a_request: int
-    connections: int
-    goals: dict[str, float]
-    first_requests: int
-
-
-SHAPES = {
-    shape.name: shape
-    for shape in (
-        Shape("P1", "1,000 readings a request, 4 connections", 1_000, 4, {"InfluxDB": 1.5, "textbook": 8}, 24),
-        Shape("P2", "100 readings a request, 16 connections", 100, 16, {"InfluxDB": 1.3}, 160),
-        Shape("P3", "one reading a request, 64 connections", 1, 64, {"InfluxDB": 1.0, "textbook": 10}, 640),
-    )
-}
+    only: Sequence[str]
+    rounds: int
+    seconds: float
+    processes: Sequence[int]
+    stored: int
 
 
 @dataclass
-class Compared:
-    """All rounds of a shape, by side; our side is the first."""
+class Sides:
+    """Who is measured; they run until the stack is left."""
 
-    shape: Shape
-    load_before: float
-    runs: dict[str, list[Run]] = field(default_factory=dict)
+    folder: Path
+    url: URL
+    stack: ExitStack
+    all: list[Target] = field(default_factory=list)
 
-
-def compare(shape: Shape, targets: Sequence[Target], rounds: int, seconds: float) -> Compared:
-    """Each run is as long as the one before it lets expect; the first of each side is not counted."""
-    found = Compared(shape, os.getloadavg()[0], {target.name: [] for target in targets})
-    start = int(time.time()) - BEGUN_SECONDS_AGO
-    rate = {target.name: _send(target, shape, start, shape.first_requests).rate for target in targets}
-    for target in targets:
-        rate[target.name] = _send(target, shape, start, _requests(shape, rate[target.name], WARM_UP_SECONDS)).rate
-    for number in range(1, rounds + 1):
-        out.print(f"{shape.name}: round {number} of {rounds} ...", style="dim", highlight=False)
-        for target in targets:
-            run = _send(target, shape, start, _requests(shape, rate[target.name], seconds))
-            rate[target.name] = run.rate
-            found.runs[target.name].append(run)
-    for target in targets:
-        target.check_stored()
-    return found
+    def start(self, side: AbstractContextManager[Target]) -> Target:
+        target = self.stack.enter_context(side)
+        self.all.append(target)
+        return target
 
 
-def _requests(shape: Shape, rate: float, seconds: float) -> int:
-    return max(shape.connections, round(rate * seconds / shape.readings_a_request))
-
-
-def _send(target: Target, shape: Shape, start: int, requests: int) -> Run:
-    piece = target.next(shape.name.lower(), start, requests * shape.readings_a_request)
-    return target.send(piece, shape.readings_a_request, shape.connections)
-
-
-def measure(only: Sequence[str], rounds: int, seconds: float, processes: Sequence[int]) -> list[Compared]:
+def measure(plan: Plan) -> Iterator[Finding]:
+    """Findings as they come. Raises RuntimeError where anything acknowledged is not stored."""
     folder = Path(tempfile.mkdtemp(prefix="wearwatch-bench-"))
     # Registered before PostgreSQL's own farewell, and so called after it.
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    url = start_embedded(folder)
     with ExitStack() as stack:
-        ours = [stack.enter_context(services.wearwatch(url, folder, each)) for each in processes]
-        peers = [stack.enter_context(services.textbook(url, folder))]
-        if influx.installed():
-            peers.insert(0, stack.enter_context(influx.influx(folder)))
-        return [
-            compare(shape, [*ours, *(each for each in peers if each.name in shape.goals)], rounds, seconds)
-            for name, shape in SHAPES.items()
-            if name in only
-        ]
+        sides = Sides(folder, start_embedded(folder), stack)
+        ours = [sides.start(services.wearwatch(sides.url, folder, each)) for each in plan.processes]
+        peers = [sides.start(influx.influx(folder))] if influx.installed() else []
+        if {"P1", "P3"} & set(plan.only):
+            peers.append(sides.start(services.textbook(sides.url, folder)))
+        for name in MEASURES:
+            if name in plan.only:
+                yield from _measure(name, plan, sides, ours, peers)
+        for target in sides.all:
+            target.check_stored()
+
+
+def _measure(name: str, plan: Plan, sides: Sides, ours: Sequence[Target], peers: Sequence[Target]) -> list[Finding]:
+    rounds, seconds = plan.rounds, plan.seconds
+    if name == "P5":
+        others = [*ours[1:], *(peer for peer in peers if peer.name == influx.NAME)]
+        return latency.at_half_rate([ours[0], *others], rounds, seconds)
+    if name == "P6":
+        return [rates.twice(ours[0], rounds, seconds)]
+    if name == "P7":
+        full_url = services.new_database(sides.url, "full")
+        full = sides.start(services.wearwatch(full_url, sides.folder, plan.processes[0], "Wearwatch, full"))
+        empty_url = services.new_database(sides.url, "empty")
+        empty = sides.start(services.wearwatch(empty_url, sides.folder, plan.processes[0], "Wearwatch, empty"))
+        history.fill(full, full_url, plan.stored)
+        return [history.compare(empty, full, plan.stored, rounds, seconds)]
+    if name == "P16":
+        with training(sides.folder) as trained:
+            return latency.while_training(ours[0], trained, rounds, seconds)
+    return rates.compare(name, ours, peers, rounds, seconds)

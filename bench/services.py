@@ -21,31 +21,38 @@ WHOLE = """
     AND num_nonnulls(temperature_c, vibration_mm_s, current_a, runtime_hours) = 4
 """
 
+# Every transaction that writes is given a number; the next one to be given, of the whole server.
+WRITTEN = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+
 
 @contextmanager
-def wearwatch(url: URL, folder: Path, processes: int) -> Iterator[Target]:
-    """`url` is the embedded database of `folder`."""
+def wearwatch(url: URL, folder: Path, processes: int, name: str = "Wearwatch") -> Iterator[Target]:
+    """`folder` is the data folder, `url` a database of its embedded server."""
     port, key = free_port(), _key(url)
     serve = [sys.executable, "-m", "wearwatch", "serve", "--port", str(port)]
-    settings = {"WEARWATCH_DATA_DIR": str(folder), "WEARWATCH_PROCESSES": str(processes)}
+    settings = {
+        "DATABASE_URL": url.render_as_string(hide_password=False),
+        "WEARWATCH_DATA_DIR": str(folder),
+        "WEARWATCH_PROCESSES": str(processes),
+    }
     join = "JOIN machines ON machines.id = machine_id"
     with running(serve, port, "/readyz", **settings) as number:
         yield Target(
-            "Wearwatch" if processes == 1 else f"Wearwatch, {processes} processes",
+            name if processes == 1 else f"{name} x {processes}",
             port,
             "/api/v1/readings",
             f"Authorization: Bearer {key}\r\n{JSON}",
             "json",
             [number, _postmaster(folder)],
             lambda series: int(ask(url, WHOLE.format(join=join, machine="machines.key", series=series))),
+            lambda: int(ask(url, WRITTEN)),
         )
 
 
 @contextmanager
 def textbook(url: URL, folder: Path) -> Iterator[Target]:
     """In a database of its own on the same server."""
-    port, own = free_port(), url.set(database="textbook")
-    ask(url, "CREATE DATABASE textbook")
+    port, own = free_port(), new_database(url, "textbook")
     serve = [sys.executable, "-m", "uvicorn", "bench.textbook:app", "--no-access-log", "--port", str(port)]
     address = own.render_as_string(hide_password=False)
     with running(serve, port, "/openapi.json", DATABASE_URL=address) as number:
@@ -58,6 +65,11 @@ def textbook(url: URL, folder: Path) -> Iterator[Target]:
             [number, _postmaster(folder)],
             lambda series: int(ask(own, WHOLE.format(join="", machine="machine", series=series))),
         )
+
+
+def new_database(url: URL, name: str) -> URL:
+    ask(url, f"CREATE DATABASE {name}")
+    return url.set(database=name)
 
 
 def ask(url: URL, statement: str) -> str:

@@ -11,6 +11,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -30,7 +31,7 @@ QUIET_SECONDS, QUIET_SHARE, SETTLED_WITHIN_SECONDS = 0.4, 0.1, 8
 
 @dataclass(frozen=True)
 class Run:
-    """One load: how long it took, what the target and the sender cost, and the latencies of an open loop."""
+    """One load: how long it took, what target and sender cost, and the latencies of an open loop, sorted."""
 
     readings: int
     requests: int
@@ -43,14 +44,13 @@ class Run:
     def rate(self) -> float:
         return self.readings / self.seconds
 
-    @property
-    def cpu_seconds_a_million(self) -> float:
-        return self.cpu_seconds * 1e6 / self.readings
-
 
 @dataclass
 class Target:
-    """One side. `stored(series)` counts the readings of a series that are whole in its database."""
+    """One side. `stored(series)` counts the readings of a series that are whole in its database.
+
+    `transactions` counts those that have written anything so far, whoever asked for them.
+    """
 
     name: str
     port: int
@@ -59,27 +59,49 @@ class Target:
     form: str
     processes: list[int]
     stored: Callable[[str], int]
-    sent: dict[str, int] = field(default_factory=dict)
-
-    def send(self, piece: Slice, readings_a_request: int, connections: int, requests_a_second: float = 0.0) -> Run:
-        """Raises RuntimeError where a request is not acknowledged in full."""
-        order = Order(self.port, self._head(), self.form, piece, readings_a_request, connections, requests_a_second)
-        before = cpu_seconds(self.processes)
-        words = json.dumps(asdict(order))
-        command = [sys.executable, "-m", "bench.load"]
-        done = json.loads(subprocess.run(command, cwd=ROOT, check=True, input=words.encode(), stdout=-1).stdout)
-        self._settle()
-        cost = cpu_seconds(self.processes) - before
-        wrong = [answer for answer in done["answers"] if answer[0] != "2"]
-        if wrong:
-            raise RuntimeError(f"{self.name} did not acknowledge every request: {wrong[0]}")
-        asked = sum(done["answers"].values())
-        self.sent[piece.name] = max(self.sent.get(piece.name, 0), piece.first + piece.count)
-        return Run(piece.count, asked, done["seconds"], cost, done["cpu_seconds"], sorted(done["latencies_ms"]))
+    transactions: Callable[[], int] | None = None
+    acknowledged: Counter[str] = field(default_factory=Counter)
+    _next: Counter[str] = field(default_factory=Counter)
 
     def next(self, series: str, start: int, count: int, late_share: float = 0.0) -> Slice:
         """What of a series it has not been sent yet."""
-        return Slice(series, start, self.sent.get(series, 0), count, late_share)
+        piece = Slice(series, start, self._next[series], count, late_share)
+        self._next[series] += count
+        return piece
+
+    def send(self, piece: Slice, size: int, connections: int, rate: float = 0.0, *, again: bool = False) -> Run:
+        """`size` readings a request; `rate` requests a second, 0 for as fast as it answers.
+
+        Raises RuntimeError where a request is not acknowledged in full.
+        """
+        head = f"POST {self.path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n{self.headers}"
+        order = Order(self.port, head, self.form, piece, size, connections, rate)
+        before = cpu_seconds(self.processes)
+        words = json.dumps(asdict(order)).encode()
+        command = [sys.executable, "-m", "bench.load"]
+        done = json.loads(subprocess.run(command, cwd=ROOT, check=True, input=words, stdout=-1).stdout)
+        self._settle()
+        wrong = [answer for answer in done["answers"] if answer[0] != "2"]
+        if wrong:
+            raise RuntimeError(f"{self.name} did not acknowledge every request: {wrong[0]}")
+        self.acknowledged[piece.name] += 0 if again else piece.count
+        return Run(
+            piece.count,
+            sum(done["answers"].values()),
+            done["seconds"],
+            cpu_seconds(self.processes) - before,
+            done["cpu_seconds"],
+            sorted(done["latencies_ms"]),
+        )
+
+    def check_stored(self) -> None:
+        """Raises RuntimeError where what was acknowledged is not what is stored."""
+        for series, acknowledged in self.acknowledged.items():
+            stored = self.stored(series)
+            if stored != acknowledged:
+                raise RuntimeError(
+                    f"{self.name}: {stored:,} readings of {series} are stored, {acknowledged:,} were acknowledged."
+                )
 
     def _settle(self) -> None:
         """Wait for what it does afterwards, so that this is counted as its own and slows nobody else."""
@@ -90,18 +112,6 @@ class Target:
             if after - before < QUIET_SHARE * QUIET_SECONDS:
                 return
             before = after
-
-    def check_stored(self) -> None:
-        """Raises RuntimeError where what was acknowledged is not what is stored."""
-        for series, sent in self.sent.items():
-            stored = self.stored(series)
-            if stored != sent:
-                raise RuntimeError(
-                    f"{self.name}: {stored:,} readings of {series} are stored, {sent:,} were acknowledged."
-                )
-
-    def _head(self) -> str:
-        return f"POST {self.path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n{self.headers}"
 
 
 def cpu_seconds(processes: list[int]) -> float:
