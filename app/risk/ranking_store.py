@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
+from app.ingest.latest import LOOK_BACK, NEWEST
 from app.risk.curve_sql import probability_at
 
 # A longer page is likely to reach the tail, and then looking for the head first is work done twice.
@@ -22,8 +23,7 @@ STATUS = """
         WHEN {probability} >= :alarm_probability THEN 'alarm'
         WHEN {probability} >= :warn_probability THEN 'warning' ELSE 'normal' END = :status
 """
-# The fleet with its served risk. `live` stops at the first reading that is new enough: one index entry of the
-# newest partition for each machine.
+# The fleet with its served risk. `live` asks first what the last roll-up saw, then for one newer index entry.
 JUDGED = """
     SELECT m.id AS machine_id, m.key, p.id AS prediction_id,
         coalesce(m.failure_cost, :default_failure_cost) AS failure_cost,
@@ -39,8 +39,9 @@ JUDGED = """
         {having_status}
 """
 LIVE_OF = """ JOIN LATERAL (
-    SELECT true AS live FROM readings r
-    WHERE r.machine_id = {machine} AND r.measured_at >= :silent_since LIMIT 1
+    SELECT true AS live WHERE EXISTS (
+        SELECT FROM latest_readings l WHERE l.machine_id = {machine} AND l.measured_at >= :silent_since
+    ) OR EXISTS (SELECT FROM readings r WHERE r.machine_id = {machine} AND r.measured_at >= :silent_since)
 ) live ON true """
 CHOSEN = """
     SELECT machine_id, key, prediction_id, probability, usable AND probability IS NOT NULL AS usable,
@@ -63,16 +64,13 @@ PAGE = """
     SELECT totals.total, page.*, m.name, m.site, m.line, m.asset_class, m.failure_cost AS own_failure_cost,
         m.decommissioned_at, p.as_of, p.horizons_hours, p.probabilities, p.not_enough_data, p.anomaly_score,
         p.coverage, p.remaining_life_low_hours, p.remaining_life_median_hours, p.remaining_life_high_hours,
-        p.reasons -> 0 ->> 'words' AS first_reason, newest.last_reading_at,
+        p.reasons -> 0 ->> 'words' AS first_reason, newest.measured_at AS last_reading_at,
         before.probability AS probability_before
     FROM (SELECT count(*) AS total FROM chosen) totals
     LEFT JOIN placed page ON true
     LEFT JOIN machines m ON m.id = page.machine_id
     LEFT JOIN predictions p ON p.id = page.prediction_id
-    LEFT JOIN LATERAL (
-        SELECT r.measured_at AS last_reading_at FROM readings r
-        WHERE r.machine_id = page.machine_id ORDER BY r.measured_at DESC LIMIT 1
-    ) newest ON true
+    LEFT JOIN LATERAL ({newest}) newest ON true
     LEFT JOIN LATERAL (
         SELECT {probability_before} AS probability FROM predictions b
         WHERE b.machine_id = page.machine_id AND b.model_id = p.model_id
@@ -104,9 +102,14 @@ def _page(
     session: Session, order: str, judged: str, page: str, given: Mapping[str, Any]
 ) -> tuple[int, Sequence[RowMapping]]:
     query = PAGE.format(
-        chosen=CHOSEN.format(judged=judged), page=page, order=ORDERS[order], probability_before=_asked("b")
+        chosen=CHOSEN.format(judged=judged),
+        page=page,
+        order=ORDERS[order],
+        probability_before=_asked("b"),
+        newest=NEWEST.format(machine="page.machine_id"),
     )
-    rows = session.execute(text(query), dict(given)).mappings().all()
+    asked = dict(given) | {"recent": given["now"] - LOOK_BACK}
+    rows = session.execute(text(query), asked).mappings().all()
     return rows[0]["total"], [row for row in rows if row["machine_id"] is not None]
 
 

@@ -1,8 +1,9 @@
-"""Old readings packed a machine and day into one row, and back; nothing lost, nothing twice, whatever comes late."""
+"""Old readings packed, a machine and day into one row, and back: nothing lost or doubled, whatever comes late."""
 
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -11,10 +12,11 @@ from sqlalchemy import text
 
 from app.ingest.chart import machine_readings, window
 from app.ingest.columns import Columns, to_microseconds
+from app.ingest.group import Batch
 from app.ingest.merging import Outcome
 from app.ingest.packer import QUIET, pack
 from app.ingest.rollup import roll_up_all
-from app.ingest.writing import Batch, Writer
+from app.ingest.writing import Writer
 
 FIRST = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=40)
 LATER = datetime.now(UTC) + 2 * QUIET
@@ -164,36 +166,30 @@ def test_one_machine_and_range_opens_only_its_blocks(write, engine, ask):
 
 def test_late_writers_and_the_packer_at_once_lose_and_double_nothing(engine, settings, ask):
     rounds, machines = 12, [f"m-{n}" for n in range(6)]
-    errors: list[BaseException] = []
     done = threading.Event()
 
     def send(offset: int) -> None:
         writer, random = Writer(engine, settings), np.random.default_rng(offset)
-        try:
-            for turn in range(rounds):
-                own = [offset + 4 * (turn * 20 + n) for n in range(20)]
-                seconds = own + random.permutation(4 * 20 * (turn + 1))[:40].tolist()
-                writer.write([batch(sorted(set(seconds)), machine=random.choice(machines)) for _ in range(2)])
-                writer.write([batch(own, machine=machine) for machine in machines])
-        except BaseException as error:
-            errors.append(error)
+        for turn in range(rounds):
+            own = [offset + 4 * (turn * 20 + n) for n in range(20)]
+            seconds = own + random.permutation(4 * 20 * (turn + 1))[:40].tolist()
+            writer.write([batch(sorted(set(seconds)), machine=random.choice(machines)) for _ in range(2)])
+            writer.write([batch(own, machine=machine) for machine in machines])
 
-    def keep_packing() -> None:
-        try:
-            while not done.is_set():
-                pack(engine, LATER, TWO_DAYS)
-        except BaseException as error:
-            errors.append(error)
+    def keep_packing() -> int:
+        rounds = 0
+        while not done.is_set():
+            rounds += pack(engine, LATER, TWO_DAYS).machine_days
+        return rounds
 
-    senders = [threading.Thread(target=send, args=(offset,)) for offset in range(4)]
-    packer = threading.Thread(target=keep_packing)
-    for thread in (*senders, packer):
-        thread.start()
-    for thread in senders:
-        thread.join()
-    done.set()
-    packer.join()
-    assert errors == []
+    with ThreadPoolExecutor() as pool:
+        packer = pool.submit(keep_packing)
+        try:
+            for sender in [pool.submit(send, offset) for offset in range(4)]:
+                sender.result()
+        finally:
+            done.set()
+        assert packer.result() > len(machines)
     expected = 4 * 20 * rounds
     counted = "SELECT count(*), count(DISTINCT measured_at) FROM every_reading GROUP BY machine_id"
     assert [tuple(row) for row in ask(counted)] == [(expected, expected)] * len(machines)
