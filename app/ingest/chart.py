@@ -1,58 +1,51 @@
 """A machine's readings as a chart wants them: at most so many points a channel, their extremes kept.
 
-Few readings are returned as they are; many over a short time are binned; over a long time the roll-ups answer.
+Few readings are returned as they are. Of many, the coarsest level answers that still has about the points asked
+for: roll-ups, the minutes of dense buckets, or readings binned. What no level covers yet, the newest bucket above
+all, is read from the readings; what comes late into an earlier bucket is seen as soon as that is rolled up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Row, text
+import numpy as np
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.errors import BadInput, NotFound
-from app.ingest.schemas import ChannelSeries, MachineReadings
-from app.ingest.tables import CORE_CHANNELS
+from app.ingest.chart_parts import (
+    MINUTE_US,
+    Gaps,
+    Parts,
+    from_minutes,
+    from_readings,
+    from_rollups,
+    rolled_up_to,
+)
+from app.ingest.columns import Ints
+from app.ingest.envelope import SECOND_US, Grid, Points, as_json, joined, thinned
+from app.ingest.latest import latest_readings
+from app.ingest.rollup import dense_from
 from app.settings import Settings
 
 DEFAULT_SPAN = timedelta(days=7)
-# Binning so many raw rows takes about 0.1 s; above it the roll-ups answer, coarse as they may be.
-MOST_ROWS_BINNED = 100_000
-# A chart with fewer points than this shows steps where there were none.
-FEWEST_POINTS = 200
+# A level answers from this share of the points asked for; finer ones cost more than their points are worth.
+LEAST_SHARE_OF_POINTS = 0.5
 FIRST_TIME = datetime(1900, 1, 1, tzinfo=UTC)
 LAST_TIME = datetime(2200, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 
 FIND = text("SELECT id FROM machines WHERE key = :key")
-NEWEST = text("SELECT max(measured_at) FROM readings WHERE machine_id = :machine_id AND measured_at <= now()")
 COUNT = text(
-    """SELECT count(*) FROM (SELECT FROM readings WHERE machine_id = :machine_id
-        AND measured_at >= :start AND measured_at < :end LIMIT :most) AS counted"""
+    """SELECT count(*) FROM (
+        SELECT FROM readings_between(:machine_id, :start, :end) LIMIT :most
+    ) AS counted"""
 )
-MEASURED = f"""
-    SELECT measured_at AS t, channel, value FROM readings
-    CROSS JOIN LATERAL (
-        SELECT key AS channel, value::float8 AS value FROM jsonb_each(extra)
-        UNION ALL VALUES {", ".join(f"('{channel}', {channel})" for channel in CORE_CHANNELS)}
-    ) AS measured
-    WHERE machine_id = :machine_id AND measured_at >= :start AND measured_at < :end AND value IS NOT NULL
-"""  # noqa: S608  (column names of our own)
-RAW = text(
-    f"SELECT channel, t, value AS mean, value AS min, value AS max FROM ({MEASURED}) AS raw ORDER BY t"  # noqa: S608
-)
-BINNED = text(
-    f"""SELECT channel, date_bin(make_interval(secs => :step), t, :start) AS bin, avg(value), min(value), max(value)
-    FROM ({MEASURED}) AS raw GROUP BY channel, bin ORDER BY bin"""  # noqa: S608
-)
-ROLLUPS = text(
-    """SELECT channels.key, date_bin(make_interval(secs => :step), bucket_start, 'epoch') AS bin,
-        sum(mean * n) / sum(n), min(min), max(max)
-    FROM rollups JOIN channels ON channels.id = rollups.channel_id
-    WHERE machine_id = :machine_id AND bucket_start >= :start AND bucket_start < :end
-    GROUP BY channels.key, bin ORDER BY bin"""
-)
+KEPT_FROM = text("SELECT at FROM kept_from WHERE what = 'readings'")
 
 
 class Window(NamedTuple):
@@ -61,14 +54,21 @@ class Window(NamedTuple):
     end: datetime
 
 
+class Level(NamedTuple):
+    """What a chart is made of, and the bins its points fall into."""
+
+    source: str
+    grid: Grid
+
+
 def window(session: Session, key: str, start: datetime | None, end: datetime | None) -> Window:
     """What is asked for; by default the week up to the newest reading. Raises NotFound, BadInput."""
     machine_id = session.scalar(FIND, {"key": key}) if key.isprintable() else None
     if machine_id is None:
         raise NotFound(f"There is no machine {key[:100]!r}.")
     if end is None:
-        newest = session.scalar(NEWEST, {"machine_id": machine_id})
-        end = newest + timedelta(microseconds=1) if newest and start is None else datetime.now(UTC)
+        newest = latest_readings(session, [machine_id]).get(machine_id) if start is None else None
+        end = newest.measured_at + MICROSECOND if newest else datetime.now(UTC)
     end = min(max(end, FIRST_TIME + DEFAULT_SPAN), LAST_TIME)
     start = end - DEFAULT_SPAN if start is None else min(max(start, FIRST_TIME), LAST_TIME)
     if start >= end:
@@ -76,35 +76,79 @@ def window(session: Session, key: str, start: datetime | None, end: datetime | N
     return Window(machine_id, start.astimezone(UTC), end.astimezone(UTC))
 
 
-def machine_readings(
-    session: Session, settings: Settings, key: str, asked: Window, max_points: int
-) -> MachineReadings:
-    span = (asked.end - asked.start).total_seconds()
-    rows = session.scalar(COUNT, {**asked._asdict(), "most": MOST_ROWS_BINNED + 1}) or 0
-    buckets = span / settings.bucket_seconds
-    if rows <= max_points:
-        source, found = "raw", session.execute(RAW, asked._asdict())
-    elif rows <= MOST_ROWS_BINNED and buckets < min(FEWEST_POINTS, max_points):
-        source, found = "binned", session.execute(BINNED, {**asked._asdict(), "step": span / max_points})
-    else:
-        # One more bin than bins fit: the first and the last may be cut by the window.
-        together = -(-(buckets + 2) // max_points)
-        step = together * settings.bucket_seconds
-        source, found = "rollups", session.execute(ROLLUPS, {**asked._asdict(), "step": step})
-    channels = _series(found)
-    return MachineReadings.model_validate(
-        {"machine": key, "from": asked.start, "to": asked.end, "source": source, "channels": channels}
+def machine_readings(session: Session, settings: Settings, key: str, asked: Window, max_points: int) -> bytes:
+    """MachineReadings as JSON."""
+    kept_from = session.scalar(KEPT_FROM) or FIRST_TIME
+    rows = session.scalar(COUNT, {**asked._asdict(), "most": max_points + 1}) or 0
+    few = rows <= max_points and asked.start >= kept_from
+    level = Level("raw", Grid(0, 1)) if few else _level(settings, asked, max_points)
+    start_us = _us(asked.start)
+    channels = {}
+    for channel, parts in _by_channel(_parts(session, settings, asked, level, kept_from)).items():
+        points = thinned(joined(parts), level.grid)
+        channels[channel] = points._replace(t_us=np.maximum(points.t_us, start_us))
+    return as_json(key, start_us, _us(asked.end), level.source, channels)
+
+
+def _level(settings: Settings, asked: Window, max_points: int) -> Level:
+    span_us = _us(asked.end) - _us(asked.start)
+    coarser = {"rollups": settings.bucket_seconds * SECOND_US}
+    if dense_from(settings):
+        coarser["minutes"] = MINUTE_US
+    for source, width_us in coarser.items():
+        if span_us / width_us >= LEAST_SHARE_OF_POINTS * max_points:
+            # One more bin than bins fit: the first and the last may be cut by the window.
+            return Level(source, Grid(0, width_us * -(-(span_us // width_us + 2) // max_points)))
+    return Level("binned", Grid(_us(asked.start), -(-span_us // max_points)))
+
+
+def _parts(
+    session: Session, settings: Settings, asked: Window, level: Level, kept_from: datetime
+) -> Iterable[Parts]:
+    """What the level covers, and the readings of what it does not."""
+    width_us = settings.bucket_seconds * SECOND_US
+    first = -(-_us(asked.start) // width_us) * width_us
+    settled = min(
+        _us(rolled_up_to(session, asked.machine_id) or asked.start), _us(asked.end) // width_us * width_us
     )
+    inner = asked._replace(start=_time(first), end=_time(max(first, settled)))
+    if level.source == "rollups":
+        yield from_rollups(session, *inner)
+        covered = np.arange(first, max(first, settled), width_us)
+    else:
+        minutes = from_minutes(session, *inner) if level.source == "minutes" else {}
+        yield minutes
+        covered = _buckets(minutes, width_us)
+        if asked.start < kept_from:
+            old = from_rollups(session, *inner._replace(end=min(inner.end, kept_from)))
+            yield {key: points.take(~np.isin(points.t_us, covered)) for key, points in old.items()}
+    yield from_readings(session, asked.machine_id, _gaps(asked, covered, width_us), level.grid)
 
 
-def _series(rows: Iterable[Row[*tuple[Any, ...]]]) -> dict[str, ChannelSeries]:
-    columns: dict[str, ChannelSeries] = {}
-    for channel, t, mean, low, high in rows:
-        series = columns.get(channel)
-        if series is None:
-            series = columns[channel] = ChannelSeries(t=[], mean=[], min=[], max=[])
-        series.t.append(t)
-        series.mean.append(mean)
-        series.min.append(low)
-        series.max.append(high)
-    return columns
+def _buckets(parts: Parts, width_us: int) -> Ints:
+    times = [points.t_us // width_us * width_us for points in parts.values()]
+    return np.unique(np.concatenate(times)) if times else np.empty(0, dtype=np.int64)
+
+
+def _gaps(asked: Window, covered: Ints, width_us: int) -> Gaps:
+    """The stretches of the window between covered buckets; empty ones are left out."""
+    since = np.concatenate([[_us(asked.start)], covered + width_us])
+    until = np.concatenate([covered, [_us(asked.end)]])
+    open_ = since < until
+    return [(_time(a), _time(b)) for a, b in zip(since[open_].tolist(), until[open_].tolist(), strict=True)]
+
+
+def _by_channel(parts: Iterable[Parts]) -> dict[str, list[Points]]:
+    found: dict[str, list[Points]] = {}
+    for part in parts:
+        for channel, points in part.items():
+            found.setdefault(channel, []).append(points)
+    return found
+
+
+def _us(time: datetime) -> int:
+    return (time - EPOCH) // MICROSECOND
+
+
+def _time(microseconds: int) -> datetime:
+    return EPOCH + microseconds * MICROSECOND

@@ -15,6 +15,8 @@ from sqlalchemy.orm import Session
 from app.announce import announce
 from app.database import Bind, session_scope
 from app.ingest import marks
+from app.ingest.latest import note_latest
+from app.ingest.quality import flag_touched
 from app.ingest.tables import CORE_CHANNELS, RollupState
 from app.settings import Settings
 
@@ -29,13 +31,13 @@ MOST_CHANNELS = 5_000
 # From so many readings a minute on, the minutes of a bucket are kept too, for charts; below, readings are as quick.
 DENSE_READINGS_A_MINUTE = 4
 SHORTEST_OPEN_WAIT, OPEN_WAIT_SHARE = timedelta(seconds=30), 0.25
-MINUTE_SECONDS, WIDEST_WITH_MINUTES_SECONDS = 60, 7 * 86_400
+MINUTE_SECONDS = 60
 
 # Bucket by bucket through the index: a join would be free to read the whole history.
 LOOK_UP = text(
     f"""
     CREATE TEMPORARY TABLE touched ON COMMIT DROP AS
-    SELECT taken.machine_id, taken.bucket_start, date_bin('1 minute', measured_at, taken.bucket_start) AS minute,
+    SELECT taken.machine_id, taken.bucket_start, date_bin('1 minute', measured_at, 'epoch') AS minute,
         in_bucket, measured_at, {", ".join(CORE_CHANNELS)}, extra
     FROM taken CROSS JOIN LATERAL (
         SELECT *, count(*) OVER () AS in_bucket FROM readings_between(
@@ -98,14 +100,13 @@ WRITE = text(
     {_overwrite(FIGURES)}
     """
 )
-# A weight of more than a smallint holds would make the row too long to lie in its page, and says nothing more.
 WRITE_MINUTES = text(
     f"""
     INSERT INTO rollup_minutes (machine_id, bucket_start, channel_id, minute, {", ".join(SPREAD)})
     SELECT machine_id, bucket_start, channel_id,
-        array_agg((extract(epoch FROM minute - bucket_start) / 60)::smallint ORDER BY minute),
-        array_agg(least(n, 32767)::smallint ORDER BY minute),
-        array_agg(mean ORDER BY minute), array_agg(min ORDER BY minute), array_agg(max ORDER BY minute)
+        string_agg(int4send((extract(epoch FROM minute) / 60)::int), '' ORDER BY minute),
+        string_agg(int4send(n::int), '' ORDER BY minute),
+        {", ".join(f"string_agg(float8send({name}), '' ORDER BY minute)" for name in SPREAD[1:])}
     FROM ({_by_channel("machine_id, bucket_start, minute", SPREAD, _spread, "in_bucket >= :dense")}) AS minutes
     GROUP BY machine_id, bucket_start, channel_id
     {_overwrite(("minute", *SPREAD))}
@@ -121,7 +122,7 @@ CHANGED = text(
 
 def dense_from(settings: Settings) -> int | None:
     """From so many readings on the minutes of a bucket are kept; None where its width makes no use of them."""
-    if not MINUTE_SECONDS < settings.bucket_seconds <= WIDEST_WITH_MINUTES_SECONDS:
+    if settings.bucket_seconds <= MINUTE_SECONDS or settings.bucket_seconds % MINUTE_SECONDS:
         return None
     return DENSE_READINGS_A_MINUTE * settings.bucket_seconds // MINUTE_SECONDS
 
@@ -175,8 +176,10 @@ def roll_up_touched(session: Session, settings: Settings, limit: int, until: dat
     if taken:
         width = {"width": settings.bucket_seconds}
         session.execute(LOOK_UP, width)
+        note_latest(session)
         session.execute(NEW_CHANNELS)
         session.execute(WRITE)
+        flag_touched(session, settings)
         if dense := dense_from(settings):
             session.execute(WRITE_MINUTES, {"dense": dense})
         session.execute(CHANGED, width)
@@ -200,6 +203,7 @@ def ensure_bucket_width(session: Session, settings: Settings) -> None:
     if made_with is not None:
         session.execute(text("DELETE FROM rollups"))
         session.execute(text("DELETE FROM rollup_minutes"))
+        session.execute(text("DELETE FROM reading_flags"))
         marks.mark_all(session, settings)
 
 

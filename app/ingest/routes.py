@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -57,8 +56,8 @@ async def post_readings(request: Request, principal: PrincipalDep) -> Response:
     arguments = (body, request.headers.get("content-type", ""), settings.max_rows)
     small = len(body) <= DECODED_AT_ONCE_BYTES
     decoded = decode(*arguments) if small else await run_in_threadpool(decode, *arguments)
-    report = await asyncio.wrap_future(committer_of(request.app).submit(received(decoded, principal)))
-    return Response(summarise(report).model_dump_json(), media_type="application/json")
+    report = await committer_of(request.app).submit(received(decoded, principal))
+    return Response(summarise(report), media_type="application/json")
 
 
 DIRECT = (DirectRoute("POST", "/api/v1/readings", Allow(frozenset({Role.SENSOR})), post_readings),)
@@ -89,6 +88,7 @@ def get_conflicts(
 @router.get(
     "/machines/{key}/readings",
     dependencies=[allow(Role.OPERATOR)],
+    response_model=MachineReadings,
     summary="A machine's channels as columns for a chart; the extremes survive however many readings there are.",
 )
 def get_machine_readings(
@@ -98,5 +98,7 @@ def get_machine_readings(
     start: Annotated[AwareDatetime | None, Query(alias="from")] = None,
     end: Annotated[AwareDatetime | None, Query(alias="to", description="Exclusive; default: now.")] = None,
     max_points: Annotated[int, Query(ge=1, le=2000)] = 2000,
-) -> MachineReadings:
-    return chart.machine_readings(session, settings, key, chart.window(session, key, start, end), max_points)
+) -> Response:
+    asked = chart.window(session, key, start, end)
+    body = chart.machine_readings(session, settings, key, asked, max_points)
+    return Response(body, media_type="application/json")

@@ -53,7 +53,9 @@ class MachineReadings(BaseModel):
     machine: str
     start: datetime = Field(alias="from")
     end: datetime = Field(alias="to")
-    source: str = Field(description="`raw`, `binned` or `rollups`: what the points were made of.")
+    source: str = Field(
+        description="`raw`, `binned`, `minutes` or `rollups`: as sent, binned evenly, by minute, by bucket."
+    )
     channels: dict[str, ChannelSeries]
 
 

@@ -72,6 +72,12 @@ BY_MONTH = f"""
         INSERT INTO readings (machine_id, {", ".join(COLUMNS)}) SELECT machine_id, {", ".join(COLUMNS)} FROM apart;
     END $$
 """  # noqa: S608
+LEDGER_INDEXES = (
+    ("rejected_readings", "machine"),
+    ("rejected_readings", "sender"),
+    ("reading_conflicts", "machine_id"),
+    ("reading_conflicts", "sender"),
+)
 
 
 def upgrade() -> None:
@@ -83,6 +89,27 @@ def upgrade() -> None:
     _make_latest()
     _make_minutes()
     _make_accounts()
+    _make_flags()
+
+
+def _make_flags() -> None:
+    op.create_table(
+        "reading_flags",
+        sa.Column("machine_id", sa.Integer(), nullable=False),
+        sa.Column("bucket_start", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("channel_id", sa.SmallInteger(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("first_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("value", sa.Double(), nullable=False),
+        sa.Column("before", sa.Double(), nullable=True),
+        sa.PrimaryKeyConstraint("machine_id", "bucket_start", "channel_id", "kind", name=op.f("pk_reading_flags")),
+    )
+    op.create_index("ix_reading_flags_bucket_start", "reading_flags", ["bucket_start"])
+    # The ledgers are read by machine and by sender, newest first.
+    op.drop_index("ix_reading_conflicts_machine_id", "reading_conflicts")
+    for table, column in LEDGER_INDEXES:
+        op.create_index(f"ix_{table}_{column}", table, [column, "id"])
 
 
 def _make_accounts() -> None:
@@ -127,15 +154,12 @@ def _make_accounts() -> None:
 
 
 def _make_minutes() -> None:
-    many_small, many_values = postgresql.ARRAY(sa.SmallInteger()), postgresql.ARRAY(sa.Double())
     op.create_table(
         "rollup_minutes",
         sa.Column("machine_id", sa.Integer(), nullable=False),
         sa.Column("bucket_start", sa.DateTime(timezone=True), nullable=False),
         sa.Column("channel_id", sa.SmallInteger(), nullable=False),
-        sa.Column("minute", many_small, nullable=False),
-        sa.Column("n", many_small, nullable=False),
-        *(sa.Column(name, many_values, nullable=False) for name in ("mean", "min", "max")),
+        *(sa.Column(name, sa.LargeBinary(), nullable=False) for name in ("minute", "n", "mean", "min", "max")),
         sa.PrimaryKeyConstraint("machine_id", "bucket_start", "channel_id", name=op.f("pk_rollup_minutes")),
     )
     op.add_column(
@@ -191,7 +215,10 @@ def _make_latest() -> None:
 
 
 def downgrade() -> None:
-    for table in ("refusal_totals", "arrival_totals", "arrivals"):
+    for table, column in LEDGER_INDEXES:
+        op.drop_index(f"ix_{table}_{column}", table)
+    op.create_index("ix_reading_conflicts_machine_id", "reading_conflicts", ["machine_id", "received_at"])
+    for table in ("reading_flags", "refusal_totals", "arrival_totals", "arrivals"):
         op.drop_table(table)
     for name in ("scored_events", "scored_changes", "open_rolled_up_at", "changes"):
         op.drop_column("rollup_state", name)

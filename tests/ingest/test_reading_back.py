@@ -85,7 +85,7 @@ def test_many_readings_are_thinned_and_the_extremes_survive(post, client, engine
     times = [(start + timedelta(minutes=n)).isoformat() for n in range(1440)]
     post([reading(time, temperature_c=1999 if n == 700 else 20) for n, time in enumerate(times)])
     roll_up_all(engine, settings)
-    for query, source in (({"to": "2026-11-20T00:00:00Z", "from": "2026-11-19T00:00:00Z"}, "binned"), ({}, "raw")):
+    for query, source in (({"to": "2026-11-20T00:00:00Z", "from": "2026-11-19T00:00:00Z"}, "minutes"), ({}, "raw")):
         found = chart(client, **query, max_points=100 if query else 2000)
         series = found["channels"]["temperature_c"]
         assert found["source"] == source
