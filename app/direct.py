@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import Request, Response
-from starlette.types import ASGIApp, ExceptionHandler, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.security.policy import Allow, Principal, get_principal
 
@@ -28,7 +29,7 @@ class Direct:
         self,
         app: ASGIApp,
         routes: Iterable[DirectRoute],
-        handlers: dict[type[Exception] | int, ExceptionHandler],
+        handlers: Mapping[Any, Callable[[Request, Any], Any]],
     ) -> None:
         self.app = app
         self.routes = {(route.method, route.path): route for route in routes}
@@ -52,6 +53,6 @@ class Direct:
         except Exception as error:
             for kind in type(error).__mro__[:-2]:
                 if handler := self.handlers.get(kind):
-                    answer = handler(request, error)
+                    answer: Response = handler(request, error)
                     return answer
             raise

@@ -86,11 +86,12 @@ class RequestLog:
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                await self.app(scope, receive, note_status)
-            finally:
-                _record(scope, status, time.perf_counter() - started)
+        # Each request is a task with a context of its own, so nothing needs to be taken back.
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            await self.app(scope, receive, note_status)
+        finally:
+            _record(scope, status, time.perf_counter() - started)
 
 
 def _record(scope: Scope, status: int, seconds: float) -> None:

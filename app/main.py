@@ -19,9 +19,12 @@ from app.errors import NotFound
 from app.fleet import routes as fleet
 from app.fleet.failure_modes import load_failure_modes
 from app.ingest import routes as ingest
+from app.ingest.influx import routes as influx
+from app.ingest.influx.series import KnownSeries
+from app.ingest.mapping_file import load_mapping
 from app.jobs import routes as jobs
 from app.logs import RequestLog, configure_logs
-from app.memory import keep_memory_small
+from app.memory import keep_memory_small, search_garbage_rarely
 from app.planning import routes as planning
 from app.risk import routes as risk
 from app.security import routes as security
@@ -33,13 +36,14 @@ from app.settings import Settings, get_settings
 
 # Nobody set one up, and asking whether somebody did costs a fifth of a small request.
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
-ROOMS = (ingest, dashboard, fleet, risk, planning, security, jobs, health)
+ROOMS = (ingest, influx, dashboard, fleet, risk, planning, security, jobs, health)
 
 
 def create_app(settings: Settings, bind: Bind) -> FastAPI:
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:
         async with listening(app, bind):
+            search_garbage_rarely()
             yield
 
     # The library's own pages load scripts from a CDN, which neither a factory nor our policy lets through.
@@ -57,6 +61,7 @@ def create_app(settings: Settings, bind: Bind) -> FastAPI:
     app.state.bind = bind
     app.state.recent_principals = RecentPrincipals()
     app.state.failure_modes = load_failure_modes(settings.failure_modes)
+    app.state.known_series = KnownSeries(load_mapping(settings.mapping))
 
     @app.get("/api/v1/openapi.json", dependencies=[public()], include_in_schema=False)
     def openapi() -> dict[str, Any]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+import msgspec
 import numpy as np
 
 from app.errors import BadInput
 from app.ingest.decode import Decoded
+from app.ingest.group import Batch, BatchReport
 from app.ingest.merging import Outcome
-from app.ingest.plausibility import sentence
-from app.ingest.schemas import ConflictingRow, ReadingsReport, RejectedRow
-from app.ingest.writing import Batch, BatchReport
+from app.ingest.plausibility import Rejection, sentence
 from app.security.policy import Principal
 
 MOST_CONFLICTS_SHOWN = 100
+
+T = TypeVar("T", str, str | None)
 
 
 def received(decoded: Decoded, principal: Principal) -> Batch:
@@ -20,33 +24,35 @@ def received(decoded: Decoded, principal: Principal) -> Batch:
     return Batch(decoded.columns, decoded.index, decoded.rejected, principal.actor, principal.may_register_machines)
 
 
-def summarise(report: BatchReport) -> ReadingsReport:
-    """Raises BadInput where not one row of the request could be stored: a sender that looks at the status only."""
+def summarise(report: BatchReport) -> bytes:
+    """A ReadingsReport as JSON. Raises BadInput where not one row could be stored: some look at the status only."""
     counts = np.bincount(report.outcomes, minlength=len(Outcome)).tolist()
     rejected = [
-        RejectedRow(index=each.index, field=_printable(each.field), reason=_printable(each.reason) or "")
+        {"index": each.index, "field": _printable(each.field), "reason": _printable(each.reason)}
         for each in report.rejected
     ]
     if rejected and not sum(counts):
-        raise BadInput(_none_stored(rejected), rejected=[row.model_dump() for row in rejected])
-    return ReadingsReport(
-        accepted=counts[Outcome.ACCEPTED],
-        duplicates=counts[Outcome.DUPLICATE],
-        merged=counts[Outcome.MERGED],
-        conflicts=counts[Outcome.CONFLICT],
-        rejected=rejected,
-        conflicting=[
-            ConflictingRow(index=each.row, channel=each.channel, stored=each.stored, refused=each.refused)
-            for each in report.contradictions[:MOST_CONFLICTS_SHOWN]
-        ],
+        raise BadInput(_none_stored(report.rejected), rejected=rejected)
+    return msgspec.json.encode(
+        {
+            "accepted": counts[Outcome.ACCEPTED],
+            "duplicates": counts[Outcome.DUPLICATE],
+            "merged": counts[Outcome.MERGED],
+            "conflicts": counts[Outcome.CONFLICT],
+            "rejected": rejected,
+            "conflicting": [
+                {"index": each.row, "channel": each.channel, "stored": each.stored, "refused": each.refused}
+                for each in report.contradictions[:MOST_CONFLICTS_SHOWN]
+            ],
+        }
     )
 
 
-def _none_stored(rejected: list[RejectedRow]) -> str:
-    first = sentence(rejected[0].field, rejected[0].reason)
+def _none_stored(rejected: list[Rejection]) -> str:
+    first = sentence(_printable(rejected[0].field), _printable(rejected[0].reason))
     return first if len(rejected) == 1 else f"None of the {len(rejected)} readings was stored. The first: {first}"
 
 
-def _printable(text: str | None) -> str | None:
+def _printable(text: T) -> T:
     """Names of fields come back as sent; half a surrogate pair cannot."""
-    return None if text is None else text.encode("utf-8", "replace").decode()
+    return text.encode("utf-8", "replace").decode() if isinstance(text, str) else text

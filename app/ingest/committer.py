@@ -5,11 +5,12 @@ A request is answered only after the commit that holds it. Nothing is buffered b
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from threading import Condition, Thread
 
 import numpy as np
@@ -20,8 +21,9 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from app.announce import announce
 from app.database import Bind, session_scope
 from app.errors import TooBusy, Unavailable
+from app.ingest.group import Batch, BatchReport
 from app.ingest.merging import Outcome
-from app.ingest.writing import Batch, BatchReport, Writer
+from app.ingest.writing import Writer
 from app.metrics import READINGS
 from app.settings import Settings
 
@@ -42,7 +44,8 @@ class Waiting:
     """A request's batch, and the promise of its report."""
 
     batch: Batch
-    future: Future[BatchReport] = field(default_factory=Future)
+    loop: asyncio.AbstractEventLoop
+    answer: asyncio.Future[BatchReport]
 
 
 class Committer:
@@ -61,9 +64,10 @@ class Committer:
         self._thread = Thread(target=self._run, name="ingest-committer", daemon=True)
         self._thread.start()
 
-    def submit(self, batch: Batch) -> Future[BatchReport]:
-        """Raises TooBusy where too much waits already, Unavailable while stopping."""
-        waiting = Waiting(batch)
+    def submit(self, batch: Batch) -> asyncio.Future[BatchReport]:
+        """Called from an event loop. Raises TooBusy where too much waits already, Unavailable while stopping."""
+        loop = asyncio.get_running_loop()
+        waiting = Waiting(batch, loop, loop.create_future())
         rows = len(batch.columns)
         with self._changed:
             if self._stopping:
@@ -77,7 +81,7 @@ class Committer:
             self._queue.append(waiting)
             self._rows_waiting += rows
             self._changed.notify()
-        return waiting.future
+        return waiting.answer
 
     def stop(self) -> None:
         """Refuse new batches, commit and answer those that wait."""
@@ -107,7 +111,7 @@ class Committer:
             while self._queue and (not rows or rows + len(self._queue[0].batch.columns) <= MOST_ROWS_TOGETHER):
                 waiting = self._queue.popleft()
                 rows += len(waiting.batch.columns)
-                if waiting.future.set_running_or_notify_cancel():
+                if not waiting.answer.cancelled():
                     group.append(waiting)
             self._rows_waiting -= rows
             return group
@@ -121,8 +125,8 @@ class Committer:
             return
         self.commits += 1
         _count(reports)
-        for waiting, report in zip(group, reports, strict=True):
-            waiting.future.set_result(report)
+        _answer(group, reports)
+        for waiting in group:
             self._news.update(waiting.batch.columns.machine)
 
     def _write_failed(self, group: Sequence[Waiting], error: Exception, *, again: bool) -> None:
@@ -137,8 +141,7 @@ class Committer:
                 self._write([waiting], again=True)
             return
         log.warning("readings not stored", requests=len(group), kind=type(error).__name__)
-        for waiting in group:
-            waiting.future.set_exception(error)
+        _answer(group, [error] * len(group))
 
     def _announce(self) -> None:
         """Tell other processes which machines have new readings, at most every so often."""
@@ -153,6 +156,27 @@ class Committer:
                 announce(session, "reading", machine)
         except SQLAlchemyError as error:
             log.warning("live pages not told", kind=type(error).__name__)
+
+
+def _answer(group: Sequence[Waiting], answers: Sequence[BatchReport | Exception]) -> None:
+    """Wake each event loop once for all its requests."""
+    of_loop: dict[asyncio.AbstractEventLoop, list[tuple[Waiting, BatchReport | Exception]]] = {}
+    for waiting, answer in zip(group, answers, strict=True):
+        of_loop.setdefault(waiting.loop, []).append((waiting, answer))
+    for loop, answered in of_loop.items():
+        # A loop that is closed has nobody left who waits.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(_hand_over, answered)
+
+
+def _hand_over(answered: Sequence[tuple[Waiting, BatchReport | Exception]]) -> None:
+    for waiting, answer in answered:
+        if waiting.answer.done():
+            continue
+        if isinstance(answer, Exception):
+            waiting.answer.set_exception(answer)
+        else:
+            waiting.answer.set_result(answer)
 
 
 def _count(reports: Sequence[BatchReport]) -> None:

@@ -11,11 +11,12 @@ from app.csv_file import CsvRows, ImportReport, Progress, Row, open_csv
 from app.database import Bind
 from app.errors import BadInput
 from app.ingest.csv_columns import KEYS, Times, parse_rows
+from app.ingest.group import Batch, BatchReport
 from app.ingest.merging import Outcome
 from app.ingest.plausibility import channel_fault, sentence
 from app.ingest.tables import CORE_CHANNELS
 from app.ingest.units import REFUSED
-from app.ingest.writing import Batch, BatchReport, Writer
+from app.ingest.writing import Writer
 from app.settings import Settings
 
 ROWS_PER_COMMIT = 20_000

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -11,22 +10,24 @@ from sqlalchemy import Connection, insert
 from sqlalchemy.exc import DBAPIError
 
 from app.database import Bind, transaction
-from app.ingest.columns import Columns, Ints, join
+from app.ingest.arrivals import record
+from app.ingest.columns import MICROSECONDS, Ints
+from app.ingest.group import Batch, BatchReport, Group
 from app.ingest.machines import KnownMachines
-from app.ingest.merging import Contradiction
 from app.ingest.newest import Newest
 from app.ingest.packing import unpack_touched
 from app.ingest.partitions import ensure_partitions, months_of
 from app.ingest.plausibility import Fault, Rejection, implausible
-from app.ingest.store import Arriving, Outcomes, StoredRows, store_readings
+from app.ingest.refusals import count_refused
+from app.ingest.store import Arriving, StoredRows, store_readings
 from app.ingest.tables import RejectedReading
 from app.settings import Settings
 
-# The answer names every refused row; the ledger keeps so many of a batch, or a sender run wild would fill the disk.
+# The answer names every refused row; the ledger keeps so many a commit and sender, or one run wild fills the disk.
 MOST_LEDGER_ROWS = 1_000
 LONGEST_PAYLOAD = 2_000
-# Unique violation and deadlock: what two processes storing the same rows at the same time may run into. No partition
-# for a row: the worker dropped the month that it had packed.
+# Unique violation and deadlock: two processes store the same rows at the same time. No partition for a row: the
+# worker dropped the month that it had packed.
 MET_ANOTHER_WRITER = frozenset({"23505", "40P01", "23514"})
 MOST_TRIES = 6
 
@@ -35,70 +36,6 @@ UNKNOWN_MACHINE: Fault = (
     "machine",
     "the machine is not known; add it, or send with a key that may register machines",
 )
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What one sender sent: rows that could be read, the place of each as sent, and the rows refused already."""
-
-    columns: Columns
-    index: Ints
-    rejected: list[Rejection]
-    sender: str
-    may_register: bool
-
-
-@dataclass(frozen=True)
-class BatchReport:
-    """What became of a batch: an Outcome for each row stored; rows are named by their place as sent."""
-
-    outcomes: Outcomes
-    contradictions: list[Contradiction]
-    rejected: list[Rejection]
-
-
-@dataclass(frozen=True)
-class Group:
-    """The rows of all batches, one after the other, so that they are checked and stored at once.
-
-    batch_of: [rows] the place of each row's batch. rejected: per batch the rows refused.
-    """
-
-    columns: Columns
-    index: Ints
-    batch_of: Ints
-    rejected: list[list[Rejection]]
-
-    @classmethod
-    def of(cls, batches: Sequence[Batch]) -> Group:
-        return cls(
-            join([batch.columns for batch in batches]),
-            np.concatenate([batch.index for batch in batches]),
-            np.repeat(np.arange(len(batches)), [len(batch.columns) for batch in batches]),
-            [list(batch.rejected) for batch in batches],
-        )
-
-    def refuse(self, faults: Mapping[int, Fault]) -> Group:
-        """The group without the rows at fault, each of which is kept with its reason."""
-        if not faults:
-            return self
-        for row, (field, reason) in faults.items():
-            told = Rejection(
-                int(self.index[row]), field, reason, self.columns.machine[row], self.columns.as_json(row)
-            )
-            self.rejected[self.batch_of[row]].append(told)
-        good = np.setdiff1d(np.arange(len(self.columns)), np.array(list(faults)))
-        return Group(self.columns.take(good), self.index[good], self.batch_of[good], self.rejected)
-
-    def reports(self, stored: StoredRows) -> list[BatchReport]:
-        ends = np.searchsorted(self.batch_of, np.arange(len(self.rejected)), side="right").tolist()
-        contradictions: list[list[Contradiction]] = [[] for _ in self.rejected]
-        for each in stored.contradictions:
-            contradictions[self.batch_of[each.row]].append(replace(each, row=int(self.index[each.row])))
-        return [
-            BatchReport(stored.outcomes[start:end], against, sorted(refused, key=lambda each: each.index))
-            for start, end, against, refused in zip([0, *ends], ends, contradictions, self.rejected, strict=False)
-        ]
 
 
 class Writer:
@@ -113,14 +50,11 @@ class Writer:
 
     def write(self, batches: Sequence[Batch]) -> list[BatchReport]:
         """All batches or none: returns after the commit. Earlier batches come first where rows share a key."""
-        group = Group.of(batches)
-        group = group.refuse(implausible(group.columns, datetime.now(UTC), self._settings.max_future))
+        group, now = Group.of(batches), datetime.now(UTC)
+        group = group.refuse(implausible(group.columns, now, self._settings.max_future))
         ids = self._ids(group, batches)
         group = group.refuse(_unknown(group.columns.machine, ids))
-        machine_ids = np.array([ids[key] for key in group.columns.machine], dtype=np.int64)
-        stored = self._store(group, machine_ids, [batch.sender for batch in batches])
-        self._newest.learn(machine_ids, group.columns.measured_us)
-        return group.reports(stored)
+        return group.reports(self._store(group, ids, now))
 
     def forget(self) -> None:
         """Ask the database again: it may have been restored, or a month dropped."""
@@ -128,25 +62,46 @@ class Writer:
         self._months = set()
         self._newest = Newest()
 
-    def _store(self, group: Group, machine_ids: Ints, senders: list[str]) -> StoredRows:
+    def _store(self, group: Group, ids: Mapping[str, int], now: datetime) -> StoredRows:
         """Another process may store the same row between our look-up and our write: then both are done again."""
+        machine_ids = np.array([ids[key] for key in group.columns.machine], dtype=np.int64)
         for tries_left in reversed(range(MOST_TRIES)):
-            new = self._newest.surely_new(machine_ids, group.columns.measured_us)
-            arriving = Arriving(group.columns, machine_ids, new, senders, group.batch_of)
+            surely_new = self._newest.surely_new(machine_ids, group.columns.measured_us)
+            arriving = Arriving(group.columns, machine_ids, surely_new, group.senders, group.sender_of)
             try:
                 self._ensure_months(group.columns.measured_us)
                 with transaction(self._bind) as connection:
-                    unpack_touched(connection, machine_ids, group.columns.measured_us)
-                    stored = store_readings(connection, arriving, self._settings.bucket_seconds)
-                    _keep_rejected(connection, zip(senders, group.rejected, strict=True))
+                    stored = self._write(connection, arriving, group, ids, now)
             except DBAPIError as error:
                 if not tries_left or getattr(error.orig, "sqlstate", None) not in MET_ANOTHER_WRITER:
                     raise
                 self._newest.distrust()
                 self._months = set()
             else:
+                self._newest.learn(machine_ids, group.columns.measured_us)
                 return stored
         raise AssertionError("the last try returns or raises")
+
+    def _write(
+        self, connection: Connection, arriving: Arriving, group: Group, ids: Mapping[str, int], now: datetime
+    ) -> StoredRows:
+        """The rows, those refused, and the account of both, in one transaction."""
+        unpack_touched(connection, arriving.machine_ids, arriving.columns.measured_us)
+        stored = store_readings(connection, arriving, self._settings.bucket_seconds)
+        refused = group.refused_by_sender()
+        _keep_rejected(connection, group.senders, refused)
+        record(
+            connection,
+            group.senders,
+            group.sender_of,
+            arriving.machine_ids,
+            arriving.columns.measured_us,
+            stored.outcomes,
+            int(now.timestamp() * MICROSECONDS),
+            self._settings.late_after,
+            count_refused(refused, ids),
+        )
+        return stored
 
     def _ids(self, group: Group, batches: Sequence[Batch]) -> dict[str, int]:
         keys = set(group.columns.machine)
@@ -169,7 +124,7 @@ def _unknown(keys: Sequence[str], ids: Mapping[str, int]) -> dict[int, Fault]:
     return {row: UNKNOWN_MACHINE for row, key in enumerate(keys) if key not in ids}
 
 
-def _keep_rejected(connection: Connection, rejected: Iterable[tuple[str, list[Rejection]]]) -> None:
+def _keep_rejected(connection: Connection, senders: Sequence[str], rejected: Sequence[list[Rejection]]) -> None:
     rows = [
         {
             "machine": _storable(refused.machine, 100) if refused.machine is not None else None,
@@ -178,7 +133,7 @@ def _keep_rejected(connection: Connection, rejected: Iterable[tuple[str, list[Re
             "payload": _storable(refused.payload, LONGEST_PAYLOAD),
             "sender": sender,
         }
-        for sender, refused_rows in rejected
+        for sender, refused_rows in zip(senders, rejected, strict=True)
         for refused in refused_rows[:MOST_LEDGER_ROWS]
     ]
     if rows:

@@ -1,6 +1,6 @@
 import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import msgspec
 import pytest
@@ -11,7 +11,8 @@ from app.ingest import committer as module
 from app.ingest.actions import summarise
 from app.ingest.committer import Committer
 from app.ingest.decode import decode
-from app.ingest.writing import Batch
+from app.ingest.group import Batch
+from app.ingest.schemas import ReadingsReport
 from tests.ingest.conftest import reading
 
 
@@ -20,9 +21,50 @@ def batch(*rows, may_register=True):
     return Batch(decoded.columns, decoded.index, decoded.rejected, "key test", may_register)
 
 
+def counted(report):
+    return ReadingsReport.model_validate_json(summarise(report), strict=True)
+
+
+class FromThreads:
+    """A committer as requests use it, on an event loop of its own, for tests that send from any thread."""
+
+    def __init__(self, committer):
+        self.committer = committer
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self.thread.start()
+
+    def submit(self, batch):
+        """The answer's future, once the batch waits; raises what the committer raises."""
+        waits = Future()
+
+        async def ask():
+            try:
+                future = self.committer.submit(batch)
+            except BaseException as error:
+                waits.set_exception(error)
+                raise
+            waits.set_result(None)
+            return await future
+
+        answer = asyncio.run_coroutine_threadsafe(ask(), self.loop)
+        waits.result(10)
+        return answer
+
+    def stop(self):
+        self.committer.stop()
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self.loop).result(10)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
+
+    def __getattr__(self, name):
+        return getattr(self.committer, name)
+
+
 @pytest.fixture
 def committer(engine, settings):
-    committer = Committer(engine, settings)
+    committer = FromThreads(Committer(engine, settings))
     yield committer
     committer.stop()
 
@@ -56,7 +98,7 @@ def test_requests_that_wait_together_share_a_commit_and_each_gets_its_own_answer
             for number in range(50)
         ]
     first.result(10)
-    reports = [summarise(future.result(10)) for future in futures]
+    reports = [counted(future.result(10)) for future in futures]
     assert committer.commits == 2
     assert [report.accepted for report in reports] == [1] + [1] * 49
     assert (reports[0].merged, [report.conflicts for report in reports[1:]]) == (1, [1] * 49)
@@ -67,7 +109,7 @@ def test_requests_that_wait_together_share_a_commit_and_each_gets_its_own_answer
 def test_many_threads_are_all_answered_and_every_row_is_there_once(committer, engine):
     def send(sender):
         reports = [
-            summarise(
+            counted(
                 committer.submit(
                     batch(*(reading(f"2026-11-20T08:{n % 60:02}:00Z") for n in range(at, at + 6)))
                 ).result(30)
@@ -83,10 +125,10 @@ def test_many_threads_are_all_answered_and_every_row_is_there_once(committer, en
 
 
 def test_two_processes_store_the_same_rows_once(engine, settings):
-    committers = [Committer(engine, settings) for _ in range(2)]
+    committers = [FromThreads(Committer(engine, settings)) for _ in range(2)]
     rows = [reading(f"2026-11-20T{n // 60:02}:{n % 60:02}:00Z", f"m{n % 3}") for n in range(300)]
     futures = [each.submit(batch(*order)) for order in (rows, rows[::-1]) for each in committers]
-    reports = [summarise(future.result(30)) for future in futures]
+    reports = [counted(future.result(30)) for future in futures]
     for each in committers:
         each.stop()
     assert (sum(report.accepted for report in reports), sum(report.duplicates for report in reports)) == (300, 900)
@@ -131,7 +173,7 @@ def test_a_batch_that_cannot_be_stored_does_not_take_others_with_it(committer, h
         bad = committer.submit(batch(reading("2026-11-20T10:00:00Z", current_a=1313)))
         good_too = committer.submit(batch(reading("2026-11-20T11:00:00Z")))
     assert bad.exception(10) is not None
-    assert [summarise(each.result(10)).accepted for each in (good, good_too)] == [1, 1]
+    assert [counted(each.result(10)).accepted for each in (good, good_too)] == [1, 1]
     assert count(engine) == 3
 
 
@@ -157,13 +199,16 @@ def test_more_than_may_wait_is_refused_at_once(committer, held, monkeypatch):
 
 
 def test_stopping_answers_those_who_wait_and_refuses_others(engine, settings):
-    committer = Committer(engine, settings)
-    futures = [committer.submit(batch(reading(f"2026-11-20T08:{n:02}:00Z"))) for n in range(20)]
-    committer.stop()
-    assert all(future.done() for future in futures)
+    async def send_and_stop():
+        committer = Committer(engine, settings)
+        answers = [committer.submit(batch(reading(f"2026-11-20T08:{n:02}:00Z"))) for n in range(20)]
+        await asyncio.to_thread(committer.stop)
+        with pytest.raises(Unavailable):
+            committer.submit(batch(reading()))
+        return await asyncio.gather(*answers)
+
+    assert len(asyncio.run(send_and_stop())) == 20
     assert count(engine) == 20
-    with pytest.raises(Unavailable):
-        committer.submit(batch(reading()))
 
 
 def test_other_processes_hear_of_new_readings_but_not_of_each(committer, engine):
@@ -179,13 +224,13 @@ def test_other_processes_hear_of_new_readings_but_not_of_each(committer, engine)
 def test_a_client_that_gave_up_leaves_the_others_alone(committer, held, engine):
     async def send():
         held.acquire()
-        first = asyncio.wrap_future(committer.submit(batch(reading())))
-        second = asyncio.wrap_future(committer.submit(batch(reading("2026-11-20T09:00:00Z"))))
-        third = asyncio.wrap_future(committer.submit(batch(reading("2026-11-20T10:00:00Z"))))
+        first = committer.committer.submit(batch(reading()))
+        second = committer.committer.submit(batch(reading("2026-11-20T09:00:00Z")))
+        third = committer.committer.submit(batch(reading("2026-11-20T10:00:00Z")))
         second.cancel()
         await asyncio.sleep(0.05)
         held.release()
-        return summarise(await first).accepted, summarise(await third).accepted
+        return counted(await first).accepted, counted(await third).accepted
 
     assert asyncio.run(send()) == (1, 1)
     assert committer.submit(batch(reading("2026-11-20T11:00:00Z"))).result(10)
