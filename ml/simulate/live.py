@@ -1,4 +1,4 @@
-"""Live sensors: the simulated machines go on in real time from the end of their history, over HTTP."""
+"""Live sensors: the simulated machines go on in real time from the end of their history, through the client."""
 
 from __future__ import annotations
 
@@ -7,29 +7,35 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from app.errors import BadInput
-from ml.simulate.delivery import Gateway, Row
+from ml.simulate.delivery import Reporter, Row
 from ml.simulate.fleet import SimulatedFleet, live
 from ml.simulate.happenings import Happening
 from ml.simulate.sensors import CHANNELS
 from ml.simulate.state import FleetState, Step
+from wearwatch_client import Client, ClientError, QueueFailed, QueueFull, Stats
 
 HOUR = 3600
 LONGEST_BACK_FILL = 30 * 24 * HOUR
 STEPS_AT_ONCE = 24
-# Beyond so many unsent rows the machines stand still, so that nothing is lost; later they catch up hour by hour.
+# 60 machines fill it in a day without the service. Then their rows stay here, and beyond so many the machines stand
+# still, so that nothing is lost; later they catch up hour by hour.
+QUEUE_BYTES = 256 << 20
 MOST_UNSENT = 5000
+# A round's rows are handed over together, so there is nothing to wait for.
+BATCH_SECONDS = 0.05
 SAY_EVERY_SECONDS = 300.0
 
 
 @dataclass
 class LiveFleet:
-    """The machines and what they have not delivered yet, kept together in one file."""
+    """The machines, the readings that are not yet in the client's queue and the events that are not yet told."""
 
     state: FleetState
     readings: list[Row] = field(default_factory=list)
@@ -55,7 +61,7 @@ class LiveFleet:
             raise BadInput(f"The simulated fleet at {path} cannot be read.") from error
 
     def save(self, path: Path) -> None:
-        """Whole or not at all; a process killed after it sends the same rows again."""
+        """Whole or not at all; a process killed after it queues the same rows again."""
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_name(f"{path.name}.new")
         content = {"state": self.state.to_json(), "readings": self.readings, "events": self.events}
@@ -71,6 +77,12 @@ class LiveFleet:
                 return True
             self._take(live(self.state, self.state.time + min(behind, HOUR)))
         return self.state.time >= now
+
+    def hand_over(self, client: Client) -> None:
+        """Into the client's queue, as long as that has room."""
+        with suppress(QueueFull, QueueFailed):
+            client.add_rows(self.readings)
+            self.readings = []
 
     def _take(self, step: Step) -> None:
         keys = self.state.roster.table["key"]
@@ -111,31 +123,46 @@ def run_sensors(
     say: Callable[[str], None] = print,
     clock: Callable[[], float] = time.time,
 ) -> None:
-    """Post until `stop` is set. Without an operator's key failures and services stay unreported."""
+    """Send until `stop` is set. Without an operator's key failures and services stay unreported."""
     stop = stop or threading.Event()
-    gateway, fleet = Gateway(base_url, sensor_key, operator_key), LiveFleet.load(state_path)
+    fleet = LiveFleet.load(state_path)
     said_at = -math.inf
-    while not stop.is_set():
-        caught_up = fleet.live_until(int(clock()))
-        fleet.save(state_path)
-        wait = _deliver(gateway, fleet, int(clock()))
-        fleet.save(state_path)
-        if clock() - said_at >= SAY_EVERY_SECONDS:
-            said_at = clock()
-            say(_summary(gateway, fleet, wait))
-        stop.wait(max(wait, every_seconds if caught_up else 0.0))
+    with _opened(base_url, sensor_key, state_path, operator_key) as (client, reporter):
+        while not stop.is_set() and not client.stats.key_refused:
+            caught_up = fleet.live_until(int(clock()))
+            fleet.save(state_path)
+            fleet.hand_over(client)
+            wait = reporter.report(fleet.events, iso(int(clock())))
+            fleet.save(state_path)
+            if clock() - said_at >= SAY_EVERY_SECONDS:
+                said_at = clock()
+                say(_summary(client.stats, reporter, fleet))
+            stop.wait(max(wait, every_seconds if caught_up else 0.0))
+    say(_summary(client.stats, reporter, fleet))
+    if client.stats.key_refused:
+        raise BadInput(f"The service at {base_url} refuses the sensors' key.")
 
 
-def _deliver(gateway: Gateway, fleet: LiveFleet, now: int) -> float:
-    return gateway.send_readings(fleet.readings) or gateway.send_events(fleet.events, iso(now))
+@contextmanager
+def _opened(
+    base_url: str, sensor_key: str, state_path: Path, operator_key: str | None
+) -> Iterator[tuple[Client, Reporter]]:
+    """The way out for readings, whose queue lies beside the fleet's state, and the one for events."""
+    queue = state_path.with_name(f"{state_path.stem}-queue")
+    try:
+        reporter = Reporter(base_url, operator_key)
+        with Client(base_url, queue, key=sensor_key, max_bytes=QUEUE_BYTES, batch_seconds=BATCH_SECONDS) as client:
+            yield client, reporter
+    except ClientError as error:
+        raise BadInput(str(error)) from error
 
 
-def _summary(gateway: Gateway, fleet: LiveFleet, wait: float) -> str:
-    keys = len(fleet.state.roster)
-    line = f"Sensors of {keys} machines: {gateway.sent} posts so far, {len(fleet.readings)} readings waiting"
-    if wait:
-        line += f", {gateway.base_url} does not take them now"
-    if gateway.last_refusal:
-        line += f"; {gateway.last_refusal}"
-        gateway.last_refusal = ""
+def _summary(stats: Stats, reporter: Reporter, fleet: LiveFleet) -> str:
+    waiting = stats.waiting + len(fleet.readings)
+    line = f"Sensors of {len(fleet.state.roster)} machines: {stats.accepted} readings stored, {waiting} waiting"
+    for trouble in filter(None, (stats.problem, reporter.last_refusal)):
+        line += f"; {trouble}"
+    if stats.rejected:
+        line += f"; {stats.rejected} were rejected"
+    reporter.last_refusal = ""
     return f"{line}."

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import BadInput
-from ml.simulate.delivery import Gateway
+from ml.simulate import live
 from ml.simulate.fleet import simulate_fleet
 from ml.simulate.happenings import Happening
 from ml.simulate.live import HOUR, LONGEST_BACK_FILL, MOST_UNSENT, LiveFleet, iso, run_sensors
@@ -36,18 +38,21 @@ class Service:
 def service() -> Iterator[Service]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.headers["Content-Encoding"] == "gzip":
+                body = gzip.decompress(body)
+            rows = [json.loads(line) for line in body.splitlines()]
             status, headers = service.answers.pop(0) if service.answers else (200, {})
             service.keys.add(self.headers["Authorization"])
             if status == 200 and self.path == "/api/v1/readings":
-                service.rows += body
+                service.rows += rows
             elif status == 200:
-                service.events.append((self.path, body))
+                service.events.append((self.path, rows[0]))
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(b'{"accepted": 1, "rejected": []}')
+            self.wfile.write(json.dumps({"accepted": len(rows), "rejected": []}).encode())
 
         def log_message(self, *_: object) -> None:
             pass
@@ -106,61 +111,59 @@ def test_a_reading_has_the_fields_of_the_wire_and_no_empty_ones(service, saved):
     assert service.keys == {"Bearer ww_sensor"}
 
 
-def test_rows_the_service_did_not_take_are_kept_over_a_restart_and_sent_again(service, saved):
+def test_rows_the_service_did_not_take_are_kept_over_a_restart_and_sent_again(service, saved, tmp_path):
+    shutil.copytree(saved.parent, tmp_path / "twin")
     service.answers = [(503, {"Retry-After": "7"}), (429, {}), (500, {}), (404, {})]
     for hours in (1, 2, 3, 3):
-        run(service, saved, [END + hours * HOUR])
+        said = run(service, saved, [END + hours * HOUR])
+        assert "the service answers" in said[-1]
     assert service.rows == []
-    waiting = LiveFleet.load(saved).readings
-    assert waiting
     run(service, saved, [END + 3 * HOUR])
-    assert service.rows == waiting
-    assert LiveFleet.load(saved).readings == []
+    late, service.rows = service.rows, []
+    for hours in (1, 2, 3):
+        run(service, tmp_path / "twin" / saved.name, [END + hours * HOUR])
+    assert late == service.rows
 
 
-def test_the_wait_a_busy_service_asks_for_is_honoured(service):
-    gateway = Gateway(service.address, "ww_sensor")
-    rows = [{"machine": "a", "measured_at": "2026-11-20T08:00:00Z"}]
-    service.answers = [(429, {"Retry-After": "17"}), (503, {}), (503, {})]
-    assert gateway.send_readings(rows) == 17
-    assert 0 < gateway.send_readings(rows) < gateway.send_readings(rows)
-    assert len(rows) == 1
-    assert gateway.send_readings(rows) == 0
-    assert rows == []
+def test_rows_that_a_killed_process_had_queued_and_not_noted_as_queued_are_sent_the_same(service, saved):
+    fleet = LiveFleet.load(saved)
+    fleet.live_until(END + 2 * HOUR)
+    fleet.save(saved)
+    before = saved.read_bytes()
+    run(service, saved, [END + 2 * HOUR])
+    first, service.rows = service.rows, []
+    saved.write_bytes(before)
+    run(service, saved, [END + 2 * HOUR])
+    assert service.rows == first != []
 
 
-def test_an_unreachable_service_loses_nothing(saved):
+def test_an_unreachable_service_loses_nothing(service, saved):
     gone = Service("http://127.0.0.1:1")
     said = run(gone, saved, [END + 2 * HOUR])
-    assert LiveFleet.load(saved).readings
-    assert "does not take them now" in said[0]
+    assert "no answer" in said[-1]
+    assert ", 0 waiting" not in said[-1]
+    run(service, saved, [END + 2 * HOUR])
+    assert min(row["measured_at"] for row in service.rows) < iso(END + HOUR)
 
 
 def test_a_refused_key_is_said_at_once(service, saved):
     service.answers = [(401, {})]
-    with pytest.raises(BadInput, match="refuses the key"):
+    with pytest.raises(BadInput, match="refuses the sensors' key"):
         run(service, saved, [END + HOUR])
-    assert LiveFleet.load(saved).readings
+    run(service, saved, [END + HOUR])
+    assert service.rows
 
 
-def test_a_row_the_service_calls_wrong_does_not_block_the_next(service):
-    gateway = Gateway(service.address, "ww_sensor")
-    service.answers = [(422, {})]
-    rows = [{"machine": "a"}] * 1001
-    assert gateway.send_readings(rows) == 0
-    assert len(service.rows) == 1
-    assert "422" in gateway.last_refusal
-
-
-def test_while_nothing_can_be_sent_the_machines_wait_instead_of_dropping_rows(saved):
-    gone, days = Service("http://127.0.0.1:1"), 80
+def test_while_nothing_can_be_queued_the_machines_wait_instead_of_dropping_rows(saved, monkeypatch):
+    monkeypatch.setattr(live, "QUEUE_BYTES", 1 << 20)
+    gone, days = Service("http://127.0.0.1:1"), 8
     fleet = LiveFleet.load(saved)
     while not fleet.live_until(END + 29 * 24 * HOUR):
         pass
-    fleet.readings = fleet.readings[:1] * MOST_UNSENT
+    fleet.readings = fleet.readings[:1] * 2 * MOST_UNSENT
     fleet.save(saved)
     run(gone, saved, [END + 29 * 24 * HOUR + 60 * i for i in range(days)])
-    assert len(LiveFleet.load(saved).readings) == MOST_UNSENT
+    assert len(LiveFleet.load(saved).readings) == 2 * MOST_UNSENT
     assert LiveFleet.load(saved).state.time == fleet.state.time
 
 
@@ -219,6 +222,6 @@ def test_a_missing_state_file_says_how_to_make_one(tmp_path):
 
 
 @pytest.mark.parametrize("address", ["", "localhost:8000", "ftp://x", "http://", "file:///etc/passwd"])
-def test_an_address_that_is_none_is_refused(address):
+def test_an_address_that_is_none_is_refused(saved, address):
     with pytest.raises(BadInput, match="not an address"):
-        Gateway(address, "key")
+        run(Service(address), saved, [END])
