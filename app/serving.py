@@ -12,6 +12,7 @@ import uvicorn
 
 from app.errors import Unavailable
 from app.metrics import SHARED_FOLDER
+from app.request_head import BoundedHead
 from app.settings import Settings
 
 # After SIGTERM, requests under way get this long; open event streams end at once by themselves.
@@ -34,6 +35,7 @@ def run_service(settings: Settings, host: str | None = None, port: int | None = 
             log_config=None,
             access_log=False,
             server_header=False,
+            http=BoundedHead,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
