@@ -9,6 +9,7 @@ from sqlalchemy import Connection, create_engine, pool, text
 
 import app.fleet.tables
 import app.ingest.arrival_tables
+import app.ingest.quality_tables
 import app.ingest.tables
 import app.planning.tables
 import app.risk.tables

@@ -25,6 +25,9 @@ MOST_EXTRA_CHANNELS = 256
 LONGEST_NAME = 100
 # A sensor that lost its clock says 1970; nothing we learn from is older than this.
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+# A fall of the running hours below this share of themselves is a new counter, here and in the learner's features; a
+# smaller one is a sensor's jitter and must not add a machine's whole life.
+RESET_BELOW = 0.5
 FIELDS = ("machine", "measured_at", *CORE_CHANNELS, "extra")
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from app.ingest.plausibility import RESET_BELOW
 from ml.features.history import Floats, Ints
 from ml.features.rows import Rows
-
-# A fall below half is a new counter; a smaller one is a sensor's jitter and must not add a machine's whole life.
-RESET_BELOW = 0.5
 
 
 class Counter:
