@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 from contextlib import suppress
+from email.utils import formatdate
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -101,4 +102,10 @@ def _answer(response: HTTPResponse) -> Answer:
     if response.length or response.read(1):
         raise HTTPException("the answer broke off, or is too long")
     header = response.getheader
-    return Answer(response.status, body, header("Content-Type") or "", header("Retry-After"), header("Date"))
+    return Answer(
+        response.status,
+        body,
+        header("Content-Type") or "",
+        header("Retry-After"),
+        header("Date") or formatdate(usegmt=True),
+    )

@@ -32,7 +32,7 @@ class Backoff:
 def asked_seconds(retry_after: str | None, date: str | None) -> float | None:
     """What a Retry-After header asks for, as seconds or as a date.
 
-    A date is read against the answer's own Date header, so the clock of this computer does not matter.
+    That date is read against the answer's own `date`, so the clock of this computer does not matter.
     """
     if not retry_after:
         return None
