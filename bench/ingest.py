@@ -77,9 +77,9 @@ def _measure(name: str, plan: Plan, sides: Sides, ours: Sequence[Target], peers:
     if name == "P6":
         return [rates.twice(ours[0], rounds, seconds)]
     if name == "P7":
-        full_url = services.new_database(sides.url, "full")
+        full_url = services.new_database(sides.url, "p7_full")
         full = sides.start(services.wearwatch(full_url, sides.folder, plan.processes[0], "Wearwatch, full"))
-        empty_url = services.new_database(sides.url, "empty")
+        empty_url = services.new_database(sides.url, "p7_empty")
         empty = sides.start(services.wearwatch(empty_url, sides.folder, plan.processes[0], "Wearwatch, empty"))
         history.fill(full, full_url, plan.stored)
         return [history.compare(empty, full, plan.stored, rounds, seconds)]
