@@ -18,7 +18,9 @@ from app.direct import Direct
 from app.errors import NotFound
 from app.fleet import routes as fleet
 from app.fleet.failure_modes import load_failure_modes
+from app.ingest import data_routes as data
 from app.ingest import routes as ingest
+from app.ingest.body import UnderWay
 from app.ingest.influx import routes as influx
 from app.ingest.influx.series import KnownSeries
 from app.ingest.mapping_file import load_mapping
@@ -36,7 +38,9 @@ from app.settings import Settings, get_settings
 
 # Nobody set one up, and asking whether somebody did costs a fifth of a small request.
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
-ROOMS = (ingest, influx, dashboard, fleet, risk, planning, security, jobs, health)
+# Their routes ask who sends before they read, and bound what arrives by the settings.
+BULK_PATHS = ("/api/v1/readings", "/api/v2/write", "/write")
+ROOMS = (ingest, data, influx, dashboard, fleet, risk, planning, security, jobs, health)
 
 
 def create_app(settings: Settings, bind: Bind) -> FastAPI:
@@ -60,6 +64,7 @@ def create_app(settings: Settings, bind: Bind) -> FastAPI:
     app.state.settings = settings
     app.state.bind = bind
     app.state.recent_principals = RecentPrincipals()
+    app.state.bodies_under_way = UnderWay()
     app.state.failure_modes = load_failure_modes(settings.failure_modes)
     app.state.known_series = KnownSeries(load_mapping(settings.mapping))
 
@@ -71,7 +76,7 @@ def create_app(settings: Settings, bind: Bind) -> FastAPI:
         app.include_router(room.router)
     problems.add_problem_handlers(app)
     app.add_exception_handler(404, no_such_address)
-    app.add_middleware(BodyLimit, most_bytes=settings.max_body_bytes)
+    app.add_middleware(BodyLimit, most_bytes=settings.max_body_bytes, bulk=BULK_PATHS)
     app.add_middleware(Direct, routes=ingest.DIRECT, handlers=app.exception_handlers)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestLog)

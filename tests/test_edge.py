@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import json
 
@@ -105,6 +106,27 @@ def test_an_announced_body_that_is_too_large_is_refused_at_once(settings, connec
         assert chunked.headers["content-type"] == "application/problem+json"
 
 
+def test_only_readings_come_by_the_megabyte(client, key_for):
+    key, megabyte = key_for(Role.ADMIN), b" " * 1_000_000 + b"{}"
+    assert client.post("/api/v1/machines", content=megabyte, headers=key).status_code == 413
+    assert client.post("/api/v1/readings", content=megabyte, headers=key).status_code == 422
+
+
+def test_a_bulk_path_has_its_own_bound():
+    async def answer(scope, receive, send) -> None:
+        seen.append(await receive())
+
+    async def receive():
+        return {"type": "http.request", "body": b"x" * 300_000, "more_body": False}
+
+    for path, refused in (("/bulk", 0), ("/other", 1)):
+        seen = []
+        limit = BodyLimit(answer, 1_000_000, bulk=["/bulk"])
+        with contextlib.suppress(HTTPException):
+            asyncio.run(limit({"type": "http", "path": path, "headers": []}, receive, None))
+        assert len(seen) == 1 - refused
+
+
 async def read_all(scope, receive, send) -> None:
     while (await receive()).get("more_body"):
         pass
@@ -116,7 +138,7 @@ def test_a_body_that_never_ends_runs_out_of_time():
 
     limit = BodyLimit(read_all, 1024, most_seconds=0.01)
     with pytest.raises(HTTPException) as refused:
-        asyncio.run(limit({"type": "http", "headers": []}, never, None))
+        asyncio.run(limit({"type": "http", "path": "/", "headers": []}, never, None))
     assert refused.value.status_code == 408
 
 
@@ -131,7 +153,9 @@ def test_waiting_for_a_listener_to_leave_has_no_time_limit():
         while (await receive())["type"] != "http.disconnect":
             pass
 
-    asyncio.run(BodyLimit(stream, 10, most_seconds=0.03)({"type": "http", "headers": []}, receive, None))
+    asyncio.run(
+        BodyLimit(stream, 10, most_seconds=0.03)({"type": "http", "path": "/", "headers": []}, receive, None)
+    )
     assert messages == []
 
 
@@ -145,7 +169,9 @@ def test_an_odd_content_length_is_not_an_error_here(length):
     async def app(scope, receive, send) -> None:
         seen.append(await receive())
 
-    asyncio.run(BodyLimit(app, 10)({"type": "http", "headers": [(b"content-length", length)]}, receive, None))
+    asyncio.run(
+        BodyLimit(app, 10)({"type": "http", "path": "/", "headers": [(b"content-length", length)]}, receive, None)
+    )
     assert len(seen) == 1
 
 

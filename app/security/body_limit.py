@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -11,32 +12,41 @@ from app.problems import problem
 
 # A slow factory link sends 16 MiB in half a minute; whoever needs longer holds a place that others need.
 MOST_BODY_SECONDS = 60.0
+# A machine, an event, a person: a page of text at most. It is read before anybody is asked who sends it.
+MOST_DOCUMENT_BYTES = 256 << 10
 # The connection is of no more use: the rest of the body is still on its way.
 CLOSE = {"Connection": "close"}
 
 
 class BodyLimit:
-    """Refuses by the announced length at once, otherwise when the limit or the time has run out."""
+    """Refuses by the announced length at once, otherwise when the limit or the time has run out.
 
-    def __init__(self, app: ASGIApp, most_bytes: int, most_seconds: float = MOST_BODY_SECONDS) -> None:
+    Readings come on `bulk` paths, whose routes know their sender before they read; other bodies are documents.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        most_bytes: int,
+        most_seconds: float = MOST_BODY_SECONDS,
+        bulk: Collection[str] = (),
+    ) -> None:
         self.app = app
         self.most_bytes = most_bytes
         self.most_seconds = most_seconds
+        self.bulk = frozenset(bulk)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        if announced_length(scope) > self.most_bytes:
-            await problem(413, "Too large", self._too_large, CLOSE)(scope, receive, send)
+        most_bytes = self.most_bytes if scope["path"] in self.bulk else min(self.most_bytes, MOST_DOCUMENT_BYTES)
+        if announced_length(scope) > most_bytes:
+            await problem(413, "Too large", _too_large(most_bytes), CLOSE)(scope, receive, send)
             return
-        await self.app(scope, self._limited(receive), send)
+        await self.app(scope, self._limited(receive, most_bytes), send)
 
-    @property
-    def _too_large(self) -> str:
-        return f"A request body may have {self.most_bytes} bytes."
-
-    def _limited(self, receive: Receive) -> Receive:
+    def _limited(self, receive: Receive, most_bytes: int) -> Receive:
         received = 0
         complete = False
         deadline = asyncio.get_running_loop().time() + self.most_seconds
@@ -52,11 +62,15 @@ class BodyLimit:
                 raise HTTPException(408, "The request body did not arrive in time.", CLOSE) from error
             received += len(message.get("body", b""))
             complete = not message.get("more_body", False)
-            if received > self.most_bytes:
-                raise HTTPException(413, self._too_large, CLOSE)
+            if received > most_bytes:
+                raise HTTPException(413, _too_large(most_bytes), CLOSE)
             return message
 
         return limited
+
+
+def _too_large(most_bytes: int) -> str:
+    return f"A request body may have {most_bytes} bytes here."
 
 
 def announced_length(scope: Scope) -> int:
