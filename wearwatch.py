@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.errors import BadInput, WearwatchError
 from app.settings import get_settings
-from commands import access, data, learning, mqtt, simulation
+from commands import access, data, keeping, learning, mqtt, simulation
 from commands.console import database, err, out, progress
 
 app = typer.Typer(
@@ -88,7 +88,7 @@ def docs() -> None:
         out.print(f"{path.name} written.")
 
 
-for room in (data, mqtt, learning, simulation, access):
+for room in (data, keeping, mqtt, learning, simulation, access):
     app.add_typer(room.app)
 
 

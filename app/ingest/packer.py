@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
@@ -64,8 +64,7 @@ SAME = text(
 DROP_ROWS = text(f"DELETE FROM readings AS r WHERE {OF_DAY}")  # noqa: S608
 
 
-@dataclass(frozen=True)
-class Packed:
+class Packed(NamedTuple):
     """What a round did."""
 
     readings: int

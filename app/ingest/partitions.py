@@ -5,7 +5,7 @@ Made ahead by the worker, and by the writer when the first reading of a month ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
@@ -96,8 +96,15 @@ def give_back(engine: Engine, until: datetime) -> list[str]:
     return [each.name for each in empty if drop(engine, "readings", each, only_empty=True)]
 
 
-def drop(engine: Engine, table: str, partition: Partition, *, only_empty: bool = False) -> bool:
-    """Whether it is gone now; not where it is in use for long."""
+def drop(
+    engine: Engine,
+    table: str,
+    partition: Partition,
+    *,
+    only_empty: bool = False,
+    note: Callable[[Session], None] = lambda session: None,
+) -> bool:
+    """Whether it is gone now, and `note` called in the same transaction; not where it is in use for long."""
     try:
         with session_scope(engine) as session:
             session.execute(text(f"SET LOCAL lock_timeout = '{PATIENCE}'"))
@@ -107,6 +114,7 @@ def drop(engine: Engine, table: str, partition: Partition, *, only_empty: bool =
             if only_empty and session.scalar(text("SELECT pg_relation_size(:name)"), {"name": partition.name}):
                 return False
             session.execute(text(f"DROP TABLE {partition.name}"))
+            note(session)
     except OperationalError as error:
         if getattr(error.orig, "sqlstate", None) != "55P03":
             raise

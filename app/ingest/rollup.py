@@ -17,6 +17,7 @@ from app.database import Bind, session_scope
 from app.ingest import marks
 from app.ingest.latest import note_latest
 from app.ingest.quality import flag_touched
+from app.ingest.retention import refuse_new_width, spare_dropped
 from app.ingest.tables import CORE_CHANNELS, RollupState
 from app.settings import Settings
 
@@ -175,6 +176,7 @@ def roll_up_touched(session: Session, settings: Settings, limit: int, until: dat
     taken = marks.take(session, settings, until, limit)
     if taken:
         width = {"width": settings.bucket_seconds}
+        spare_dropped(session)
         session.execute(LOOK_UP, width)
         note_latest(session)
         session.execute(NEW_CHANNELS)
@@ -193,6 +195,8 @@ def ensure_bucket_width(session: Session, settings: Settings) -> None:
     made_with = bucket_width(session)
     if made_with == settings.bucket_seconds:
         return
+    if made_with is not None:
+        refuse_new_width(session, made_with, settings.bucket_seconds)
     session.execute(
         text(
             """INSERT INTO rollup_state (id, bucket_seconds) VALUES (1, :width)

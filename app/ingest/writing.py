@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import Connection, insert
 from sqlalchemy.exc import DBAPIError
 
-from app.database import Bind, transaction
+from app.database import Bind, KeptConnection
 from app.ingest.arrivals import record
 from app.ingest.columns import MICROSECONDS, Ints
 from app.ingest.group import Batch, BatchReport, Group
@@ -19,6 +19,7 @@ from app.ingest.packing import unpack_touched
 from app.ingest.partitions import ensure_partitions, months_of
 from app.ingest.plausibility import Fault, Rejection, implausible
 from app.ingest.refusals import count_refused
+from app.ingest.retention import too_old
 from app.ingest.store import Arriving, StoredRows, store_readings
 from app.ingest.tables import RejectedReading
 from app.settings import Settings
@@ -43,6 +44,7 @@ class Writer:
 
     def __init__(self, bind: Bind, settings: Settings) -> None:
         self._bind = bind
+        self._connection = KeptConnection(bind)
         self._settings = settings
         self._machines = KnownMachines(bind)
         self._months: set[int] = set()
@@ -52,9 +54,13 @@ class Writer:
         """All batches or none: returns after the commit. Earlier batches come first where rows share a key."""
         group, now = Group.of(batches), datetime.now(UTC)
         group = group.refuse(implausible(group.columns, now, self._settings.max_future))
+        group = group.refuse(too_old(group.columns, now, self._settings.keep_readings))
         ids = self._ids(group, batches)
         group = group.refuse(_unknown(group.columns.machine, ids))
         return group.reports(self._store(group, ids, now))
+
+    def close(self) -> None:
+        self._connection.close()
 
     def forget(self) -> None:
         """Ask the database again: it may have been restored, or a month dropped."""
@@ -70,7 +76,7 @@ class Writer:
             arriving = Arriving(group.columns, machine_ids, surely_new, group.senders, group.sender_of)
             try:
                 self._ensure_months(group.columns.measured_us)
-                with transaction(self._bind) as connection:
+                with self._connection.transaction() as connection:
                     stored = self._write(connection, arriving, group, ids, now)
             except DBAPIError as error:
                 if not tries_left or getattr(error.orig, "sqlstate", None) not in MET_ANOTHER_WRITER:

@@ -19,17 +19,19 @@ from app.ingest.rollup import ensure_bucket_width
 from app.logs import configure_logs
 from app.settings import Settings
 from ml.jobs.refresh import refresh
+from ml.jobs.storage import keep_storage
 from ml.jobs.train import train
 
 log = structlog.get_logger()
 
 # Six fields: the last is seconds. New readings are rolled up, and new risk is visible, within about this time.
 REFRESH_CRON = "* * * * * */5"
+STORAGE_CRON = "7 * * * *"
 RESCUE_CRON = "* * * * * */30"
 # A worker that gave no sign of life for so long is taken for dead, and its job is taken up again.
 DEAD_AFTER_SECONDS = 30
-# One job of each kind may run beside another: scoring goes on while a model trains.
-CONCURRENCY = 2
+# One job of each kind may run beside another: scoring goes on while a model trains or readings are packed.
+CONCURRENCY = 3
 # How long a job under way may take to end when the worker is told to stop.
 GRACE_SECONDS = 20
 RECONNECT_SECONDS = 2
@@ -50,6 +52,11 @@ def make_queue(engine: Engine, settings: Settings) -> App:
         horizons = [timedelta(hours=hours) for hours in horizons_hours] if horizons_hours else None
         result = train(engine, settings, until=None, horizons=horizons, seed=seed, promote=True)
         log.info("trained", verdict=result.verdict)
+
+    @queue.periodic(cron=STORAGE_CRON)
+    @queue.task(name="storage", lock="storage", queueing_lock="storage")
+    def storage_task(timestamp: int) -> None:
+        keep_storage(engine, settings)
 
     @queue.periodic(cron=RESCUE_CRON)
     @queue.task(name="rescue", queueing_lock="rescue")

@@ -1,0 +1,34 @@
+"""What keeps the database in shape: partitions ahead of time, old readings packed, what expired dropped."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import structlog
+from sqlalchemy import Engine
+
+from app.ingest.packer import pack
+from app.ingest.partitions import make_ahead
+from app.ingest.retention import retire
+from app.settings import Settings
+
+log = structlog.get_logger()
+
+ACTOR = "worker"
+
+
+def keep_storage(engine: Engine, settings: Settings) -> None:
+    """One round; whatever ends it halfway, the next one goes on where it stopped."""
+    now = datetime.now(UTC)
+    make_ahead(engine, now)
+    for gone in retire(engine, settings, now, ACTOR):
+        name = gone.partition.name if gone.partition else gone.table
+        log.info("retention dropped", what=gone.what, table=name, before=gone.before.isoformat(), rows=gone.rows)
+    if settings.pack_after is not None:
+        packed = pack(engine, now, settings.pack_after, _tell)
+        if packed.readings:
+            log.info("packed", **packed._asdict())
+
+
+def _tell(day: date, readings: int) -> None:
+    log.info("packing", day=day.isoformat(), readings=readings)
