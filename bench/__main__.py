@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 from datetime import UTC, datetime
+from importlib import import_module
 
 from bench.measure import Comparison, show, write
 
 WORDS = {
     "features": "P12: our feature builder against pandas groupby.rolling, the same columns",
+    "charts": "P10: the chart of a day and of 30 days at 1 Hz against reading all rows",
+    "rollups": "P11: one hour of new readings with ten times the history",
+    "storage": "P8: bytes a stored reading against a plain table with a primary key",
     "ingest": "P1 to P7 and P16: durable ingest over HTTP against InfluxDB and the textbook endpoint",
 }
 # Another peer of the goal in the list of checks than the one measured here.
@@ -24,6 +28,9 @@ def main() -> None:
         for name in given.names or WORDS:
             if name == "ingest":
                 _ingest(given)
+                continue
+            if name in ("charts", "rollups", "storage"):
+                _stored(name, given.rounds)
                 continue
             found, more = _measure(name, given)
             show(found)
@@ -52,6 +59,18 @@ def _ingest(given: argparse.Namespace) -> None:
     for name, all_found in by_name.items():
         finding.write(all_found, f"ingest-{name}", started_at=started_at, all_acknowledged_is_stored=True)
     print("Everything that any side acknowledged is stored. Written to bench/results/ingest-*.json.\n")
+
+
+def _stored(name: str, rounds: int) -> None:
+    """What is done with readings that are stored already."""
+    from bench import finding
+
+    started_at = datetime.now(UTC).isoformat(timespec="seconds")
+    found: list[finding.Finding] = import_module(f"bench.{name}").measure(rounds)
+    for each in found:
+        finding.show(each)
+    path = finding.write(found, name, started_at=started_at)
+    print(f"Written to bench/results/{path.name}.\n")
 
 
 def _arguments() -> argparse.Namespace:

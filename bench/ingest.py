@@ -58,7 +58,10 @@ def measure(plan: Plan) -> Iterator[Finding]:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     with ExitStack() as stack:
         sides = Sides(folder, start_embedded(folder), stack)
-        ours = [sides.start(services.wearwatch(sides.url, folder, each)) for each in plan.processes]
+        ours = [sides.start(services.wearwatch(sides.url, folder, plan.processes[0]))]
+        for more in plan.processes[1:]:
+            url = services.new_database(sides.url, f"processes_{more}")
+            ours.append(sides.start(services.wearwatch(url, folder, more)))
         peers = [sides.start(influx.influx(folder))] if influx.installed() else []
         if {"P1", "P3"} & set(plan.only):
             peers.append(sides.start(services.textbook(sides.url, folder)))
