@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -26,6 +27,8 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 CONNECT_TIMEOUT_SECONDS = 5
+# A server restarts within less; then the first transaction fails, and its sender is told to try again.
+TRUSTED_SECONDS = 1.0
 POOL_SIZE = 10
 # A server that is gone without a word (power, cable, firewall) would otherwise be waited for a quarter of an hour.
 LIVENESS = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000}
@@ -86,15 +89,42 @@ def session_scope(bind: Bind) -> Iterator[Session]:
         yield session
 
 
-@contextmanager
-def transaction(bind: Bind) -> Iterator[Connection]:
-    """A connection without a session, for a hot path; committed at the end or rolled back."""
-    if isinstance(bind, Connection):
-        with bind.begin_nested():
-            yield bind
-    else:
-        with bind.begin() as connection:
-            yield connection
+class KeptConnection:
+    """One connection for one thread's many short transactions, without asking each time whether it still stands."""
+
+    def __init__(self, bind: Bind) -> None:
+        self._bind = bind
+        self._kept: Connection | None = None
+        self._used_at = 0.0
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Committed at the end or rolled back; after an error the next one gets a connection of its own."""
+        if isinstance(self._bind, Connection):
+            with self._bind.begin_nested():
+                yield self._bind
+            return
+        connection = self._standing(self._bind)
+        try:
+            with connection.begin():
+                yield connection
+        except BaseException:
+            self.close()
+            raise
+        self._used_at = time.monotonic()
+
+    def close(self) -> None:
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
+
+    def _standing(self, engine: Engine) -> Connection:
+        """After a pause the pool checks it, as for everyone else."""
+        if time.monotonic() - self._used_at > TRUSTED_SECONDS:
+            self.close()
+        if self._kept is None:
+            self._kept = engine.connect()
+        return self._kept
 
 
 async def get_bind(request: Request) -> Bind:

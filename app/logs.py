@@ -6,8 +6,10 @@ import logging
 import random
 import sys
 import time
+from functools import lru_cache
 
 import structlog
+from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.metrics import REQUEST_SECONDS, REQUESTS
@@ -94,12 +96,19 @@ class RequestLog:
             _record(scope, status, time.perf_counter() - started)
 
 
+@lru_cache(maxsize=1000)
+def _counted(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    """Looked up once: the library's own look-up costs more than the counting."""
+    return REQUESTS.labels(method, route, str(status)), REQUEST_SECONDS.labels(route)
+
+
 def _record(scope: Scope, status: int, seconds: float) -> None:
     # The template, not the path: a path per machine would make a time series per machine.
     route = getattr(scope.get("route"), "path", "none")
     method = scope["method"] if scope["method"] in KNOWN_METHODS else "other"
-    REQUESTS.labels(method, route, str(status)).inc()
-    REQUEST_SECONDS.labels(route).observe(seconds)
+    requests, request_seconds = _counted(method, route, status)
+    requests.inc()
+    request_seconds.observe(seconds)
     if scope["path"] in QUIET_PATHS and status < 400:
         return
     actor = scope.get("state", {}).get("actor")

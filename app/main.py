@@ -66,6 +66,7 @@ def create_app(settings: Settings, bind: Bind) -> FastAPI:
     app.state.recent_principals = RecentPrincipals()
     app.state.bodies_under_way = UnderWay()
     app.state.failure_modes = load_failure_modes(settings.failure_modes)
+    app.state.asset_classes = load_asset_classes(settings.plausible_values)
     app.state.known_series = KnownSeries(load_mapping(settings.mapping))
 
     @app.get("/api/v1/openapi.json", dependencies=[public()], include_in_schema=False)

@@ -19,8 +19,7 @@ Extra = dict[str, float]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECONDS = 1_000_000
-FIRST_SECOND = datetime(1, 1, 2, tzinfo=UTC).timestamp()
-LAST_SECOND = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -73,10 +72,5 @@ def join(parts: Sequence[Columns]) -> Columns:
 
 
 def to_microseconds(times: Sequence[datetime]) -> Ints:
-    """Aware times -> microseconds since 1970. A float second holds a microsecond exactly until the year 2255.
-
-    Zones can carry a time out of the years 1 to 9999; it is kept just inside, where every later check refuses it.
-    """
-    seconds = np.array([time.timestamp() for time in times], dtype=np.float64)
-    seconds = np.fmax(np.fmin(seconds, LAST_SECOND), FIRST_SECOND)
-    return np.rint(seconds * MICROSECONDS).astype(np.int64)
+    """Aware times -> microseconds since 1970, exactly; what a zone carries out of the years 1 to 9999 included."""
+    return np.array([(time - EPOCH) // MICROSECOND for time in times], dtype=np.int64)

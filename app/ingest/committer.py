@@ -35,6 +35,10 @@ MOST_ROWS_TOGETHER = 20_000
 MOST_ROWS_WAITING = 300_000
 MOST_REQUESTS_WAITING = 5_000
 RETRY_AFTER_SECONDS = 2
+# Where several small requests come at once, a moment's wait lets more of them share the cost of a commit; so many
+# rows are worth one by themselves, and who comes alone is not kept waiting.
+GATHER_SECONDS = 0.003
+ROWS_WORTH_A_COMMIT = 500
 # People look at live pages; twice a second is as live as they can see.
 SECONDS_BETWEEN_NOTICES = 0.5
 
@@ -59,6 +63,7 @@ class Committer:
         self._rows_waiting = 0
         self._changed = Condition()
         self._stopping = False
+        self._many_lately = False
         self._news: set[str] = set()
         self._next_notice = 0.0
         self._thread = Thread(target=self._run, name="ingest-committer", daemon=True)
@@ -96,6 +101,7 @@ class Committer:
             if group:
                 self._write(group)
             elif self._stopping and not self._queue:
+                self._writer.close()
                 return
             self._announce()
 
@@ -106,6 +112,8 @@ class Committer:
                 pause = max(0.0, self._next_notice - time.monotonic()) if self._news else None
                 if not self._changed.wait(pause):
                     return []
+        self._gather()
+        with self._changed:
             group: list[Waiting] = []
             rows = 0
             while self._queue and (not rows or rows + len(self._queue[0].batch.columns) <= MOST_ROWS_TOGETHER):
@@ -114,7 +122,12 @@ class Committer:
                 if not waiting.answer.cancelled():
                     group.append(waiting)
             self._rows_waiting -= rows
+            self._many_lately = len(group) > 1
             return group
+
+    def _gather(self) -> None:
+        if self._many_lately and self._rows_waiting < ROWS_WORTH_A_COMMIT and not self._stopping:
+            time.sleep(GATHER_SECONDS)
 
     def _write(self, group: Sequence[Waiting], *, again: bool = False) -> None:
         """Answer everyone in the group, whatever happens."""

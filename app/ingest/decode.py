@@ -84,15 +84,11 @@ def _check_count(count: int, max_rows: int) -> None:
 
 
 def _columns(rows: list[ReadingIn]) -> Columns:
-    values = np.empty((len(rows), len(CORE_CHANNELS)))
-    values[:, 0] = [row.temperature_c for row in rows]
-    values[:, 1] = [row.vibration_mm_s for row in rows]
-    values[:, 2] = [row.current_a for row in rows]
-    values[:, 3] = [row.runtime_hours for row in rows]
+    values = [(row.temperature_c, row.vibration_mm_s, row.current_a, row.runtime_hours) for row in rows]
     return Columns(
         [row.machine for row in rows],
         to_microseconds([row.measured_at for row in rows]),
-        values,
+        np.array(values, dtype=np.float64).reshape(len(rows), len(CORE_CHANNELS)),
         [_measured(row.extra) if row.extra else None for row in rows],
     )
 
