@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 
-from app.ingest.columns import LAST_SECOND, MICROSECONDS, Columns
+from app.ingest.columns import MICROSECONDS, Columns
 from app.ingest.decode import LONGEST_PAYLOAD, Decoded
 from app.ingest.mapping import NameMapping, map_reading
 from app.ingest.plausibility import LONGEST_NAME, Fault, Rejection
 from app.ingest.tables import CORE_CHANNELS
 from app.ingest.units import conversion, unit_in_name
 
-LATEST_US = int(LAST_SECOND) * MICROSECONDS
+LATEST_US = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp()) * MICROSECONDS
 # A number that stands for a time counts seconds, milli-, micro- or nanoseconds since 1970. Between 1990 and 5138
 # these do not overlap, so its size says which.
 SIZES = ((1e11, 1_000_000.0), (1e14, 1_000.0), (1e17, 1.0))

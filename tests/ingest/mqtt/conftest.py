@@ -117,6 +117,7 @@ def publish(broker: Mosquitto, connect) -> Callable[..., None]:
     def publish(topic: str, body: object, qos: int = 1, retain: bool = False) -> None:
         if not client:
             client.append(connect(broker, "publisher"))
+        until(client[0].is_connected, what="the publisher is connected")
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         client[0].publish(topic, content, qos=qos, retain=retain).wait_for_publish(10)
 
@@ -208,7 +209,7 @@ def refused(engine: Engine) -> Callable[[], list[tuple[str, str]]]:
 
 
 @pytest.fixture
-def subscribed(connect, broker: Mosquitto, publish) -> Callable[[], None]:
+def subscribed(broker: Mosquitto) -> Callable[[], None]:
     """Waits until a bridge has subscribed: the broker says so in its log."""
 
     def wait() -> None:
