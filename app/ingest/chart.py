@@ -122,7 +122,8 @@ def _parts(
         if asked.start < kept_from:
             old = from_rollups(session, *inner._replace(end=min(inner.end, kept_from)))
             yield {key: points.take(~np.isin(points.t_us, covered)) for key, points in old.items()}
-    yield from_readings(session, asked.machine_id, _gaps(asked, covered, width_us), level.grid)
+    if gaps := _gaps(asked, covered, width_us):
+        yield from_readings(session, asked.machine_id, gaps, level.grid)
 
 
 def _buckets(parts: Parts, width_us: int) -> Ints:
