@@ -55,7 +55,8 @@ def influx(folder: Path) -> Iterator[Target]:
             f"/write?db={DATABASE}&precision=s",
             "Content-Type: text/plain\r\n",
             "lines",
-            [number],
+            number,
+            None,
             lambda series: _stored(port, series),
         )
 

@@ -43,7 +43,8 @@ def wearwatch(url: URL, folder: Path, processes: int, name: str = "Wearwatch") -
             "/api/v1/readings",
             f"Authorization: Bearer {key}\r\n{JSON}",
             "json",
-            [number, _postmaster(folder)],
+            number,
+            _postmaster(folder),
             lambda series: int(ask(url, WHOLE.format(join=join, machine="machines.key", series=series))),
             lambda: int(ask(url, WRITTEN)),
         )
@@ -62,7 +63,8 @@ def textbook(url: URL, folder: Path) -> Iterator[Target]:
             "/readings",
             JSON,
             "json",
-            [number, _postmaster(folder)],
+            number,
+            _postmaster(folder),
             lambda series: int(ask(own, WHOLE.format(join="", machine="machine", series=series))),
         )
 

@@ -71,10 +71,14 @@ class Drive:
 
 
 def cost(run: Run) -> Figures:
+    """CPU seconds are those of a million readings."""
+    a_million = 1e6 / run.readings
+    database = {"in PostgreSQL": run.database_cpu_seconds * a_million} if run.database_cpu_seconds else {}
     return {
         "readings/s": run.rate,
-        "CPU s a million": run.cpu_seconds * 1e6 / run.readings,
-        "sender's": run.sender_cpu_seconds * 1e6 / run.readings,
+        "CPU s/M": run.cpu_seconds * a_million,
+        **database,
+        "sender": run.sender_cpu_seconds * a_million,
     }
 
 

@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -37,6 +37,7 @@ class Run:
     requests: int
     seconds: float
     cpu_seconds: float
+    database_cpu_seconds: float
     sender_cpu_seconds: float
     latencies_ms: list[float]
 
@@ -57,7 +58,8 @@ class Target:
     path: str
     headers: str
     form: str
-    processes: list[int]
+    process: int
+    database: int | None
     stored: Callable[[str], int]
     transactions: Callable[[], int] | None = None
     acknowledged: Counter[str] = field(default_factory=Counter)
@@ -76,11 +78,11 @@ class Target:
         """
         head = f"POST {self.path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n{self.headers}"
         order = Order(self.port, head, self.form, piece, size, connections, rate)
-        before = cpu_seconds(self.processes)
+        before, database_before = self._cpu_seconds()
         words = json.dumps(asdict(order)).encode()
         command = [sys.executable, "-m", "bench.load"]
         done = json.loads(subprocess.run(command, cwd=ROOT, check=True, input=words, stdout=-1).stdout)
-        self._settle()
+        after, database_after = self._settled_cpu_seconds()
         wrong = [answer for answer in done["answers"] if answer[0] != "2"]
         if wrong:
             raise RuntimeError(f"{self.name} did not acknowledge every request: {wrong[0]}")
@@ -89,7 +91,8 @@ class Target:
             piece.count,
             sum(done["answers"].values()),
             done["seconds"],
-            cpu_seconds(self.processes) - before,
+            after - before,
+            database_after - database_before,
             done["cpu_seconds"],
             sorted(done["latencies_ms"]),
         )
@@ -103,26 +106,30 @@ class Target:
                     f"{self.name}: {stored:,} readings of {series} are stored, {acknowledged:,} were acknowledged."
                 )
 
-    def _settle(self) -> None:
-        """Wait for what it does afterwards, so that this is counted as its own and slows nobody else."""
-        deadline, before = time.monotonic() + SETTLED_WITHIN_SECONDS, cpu_seconds(self.processes)
+    def _cpu_seconds(self) -> tuple[float, float]:
+        """Of all, and of the database among them where that is a program of its own."""
+        database = cpu_seconds(self.database) if self.database else 0.0
+        return cpu_seconds(self.process) + database, database
+
+    def _settled_cpu_seconds(self) -> tuple[float, float]:
+        """What it does afterwards is waited for, so that it is counted as its own and slows nobody else."""
+        deadline, before = time.monotonic() + SETTLED_WITHIN_SECONDS, self._cpu_seconds()
         while time.monotonic() < deadline:
             time.sleep(QUIET_SECONDS)
-            after = cpu_seconds(self.processes)
-            if after - before < QUIET_SHARE * QUIET_SECONDS:
-                return
+            after = self._cpu_seconds()
+            if after[0] - before[0] < QUIET_SHARE * QUIET_SECONDS:
+                return after
             before = after
+        return before
 
 
-def cpu_seconds(processes: list[int]) -> float:
-    """User and system time of these processes and all that they started, those that ended included."""
+def cpu_seconds(number: int) -> float:
+    """User and system time of a process and all that it started, those that ended included."""
+    root = psutil.Process(number)
     total = 0.0
-    for number in processes:
-        for process in (root := psutil.Process(number), *root.children(recursive=True)):
-            try:
-                total += sum(process.cpu_times()[:4])
-            except psutil.NoSuchProcess:
-                continue
+    for process in (root, *root.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            total += sum(process.cpu_times()[:4])
     return total
 
 

@@ -44,7 +44,7 @@ class Training:
     def cpu_seconds(self) -> float:
         """So far; what it had taken when it ended."""
         with suppress(psutil.NoSuchProcess):
-            self._spent = cpu_seconds([self._process.pid])
+            self._spent = cpu_seconds(self._process.pid)
         return self._spent
 
     def _begin(self) -> subprocess.Popen[bytes]:
