@@ -19,6 +19,7 @@ import structlog
 from fasteners import InterProcessLock
 from sqlalchemy import URL
 
+from app.embedded_settings import write_settings
 from app.errors import Unavailable
 
 log = structlog.get_logger(__name__)
@@ -109,6 +110,7 @@ class Server(PostgresServer):
         if not _runs(self.pgdata):
             # After a power cut its number may belong to another program, which the wheel would take for it.
             (self.pgdata / "postmaster.pid").unlink(missing_ok=True)
+            write_settings(self.pgdata)
         super().ensure_postgres_running()
 
     def _stop(self) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from app.database import make_engine
+from app.embedded_settings import fitting
 
 ROOT = Path(__file__).parent.parent
 USE = """
@@ -163,3 +164,32 @@ def _wait_until_ready(address: str) -> None:
         except OSError:
             time.sleep(0.1)
     pytest.fail("the service was not ready within 30 s")
+
+
+@pytest.mark.parametrize(
+    ("memory_gib", "disk_gib", "buffers", "log"),
+    [(1, 10, "128MB", "512MB"), (24, 500, "2048MB", "4096MB"), (0, 0, "128MB", "256MB")],
+)
+def test_its_settings_fit_the_host(memory_gib: int, disk_gib: int, buffers: str, log: str) -> None:
+    found = fitting(memory_gib << 30, disk_gib << 30)
+    assert (found["shared_buffers"], found["max_wal_size"]) == (buffers, log)
+
+
+def test_its_settings_are_in_effect_and_an_administrator_outranks_them(
+    use: Callable[[], User], folder: Path
+) -> None:
+    def tell(*statements: str) -> list[str]:
+        socket_folder = (folder / "postgres" / "postmaster.pid").read_text().splitlines()[4]
+        engine = make_engine(make_url(f"postgresql+psycopg://postgres@/postgres?host={socket_folder}"))
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            found = [connection.execute(text(each)) for each in statements]
+            told = [each.scalar() for each in found if each.returns_rows]
+        engine.dispose()
+        return told
+
+    shown = ("SHOW max_locks_per_transaction", "SHOW checkpoint_timeout")
+    first = use()
+    assert tell(*shown, "ALTER SYSTEM SET checkpoint_timeout = '7min'") == ["256", "15min"]
+    _end(first)
+    use()
+    assert tell(*shown, "ALTER SYSTEM RESET ALL") == ["256", "7min"]
