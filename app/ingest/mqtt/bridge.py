@@ -14,6 +14,7 @@ from prometheus_client import start_http_server
 from app.database import Bind
 from app.errors import WearwatchError
 from app.ingest.committer import Committer
+from app.ingest.group import BatchReport
 from app.ingest.merging import Outcome
 from app.ingest.mqtt.access import access
 from app.ingest.mqtt.broker import Broker
@@ -21,7 +22,6 @@ from app.ingest.mqtt.chunks import Chunk, divided, in_chunks, passes
 from app.ingest.mqtt.inbox import Inbox
 from app.ingest.mqtt.reading import Reader
 from app.ingest.mqtt.sparkplug import Read
-from app.ingest.group import BatchReport
 from app.metrics import MQTT_MESSAGES, REGISTRY
 from app.security.principal import Principal, Role
 from app.settings import Settings
