@@ -20,6 +20,7 @@ from app.fleet import routes as fleet
 from app.fleet.failure_modes import load_failure_modes
 from app.ingest import data_routes as data
 from app.ingest import routes as ingest
+from app.ingest.asset_classes import load_asset_classes
 from app.ingest.body import UnderWay
 from app.ingest.influx import routes as influx
 from app.ingest.influx.series import KnownSeries

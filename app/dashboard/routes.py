@@ -123,8 +123,8 @@ def show_data(session: SessionDep, settings: SettingsDep, principal: PrincipalDe
     page = data_page(
         frame(settings, principal, now, "data"),
         silent_machines(ranked, now),
-        ledger.rejected(session, None, None, MOST_DATA_ROWS).items,
-        ledger.conflicts(session, None, None, MOST_DATA_ROWS).items,
+        ledger.rejected(session, ledger.Asked(limit=MOST_DATA_ROWS)).items,
+        ledger.conflicts(session, ledger.Asked(limit=MOST_DATA_ROWS)).items,
         store.ledger_sizes(session),
         settings.silent_after,
     )

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from app.fleet.tables import Machine
@@ -10,29 +14,56 @@ from app.ingest.schemas import ConflictOut, ConflictPage, RejectedOut, RejectedP
 from app.ingest.tables import ReadingConflict, RejectedReading
 
 
-def rejected(session: Session, machine: str | None, before: int | None, limit: int) -> RejectedPage:
-    query = select(RejectedReading).order_by(RejectedReading.id.desc()).limit(limit)
-    if machine is not None:
-        query = query.where(RejectedReading.machine == machine)
-    if before is not None:
-        query = query.where(RejectedReading.id < before)
+@dataclass(frozen=True)
+class Asked:
+    """Which rows: of one machine, of one sender, received since then, before the row with that id."""
+
+    machine: str | None = None
+    sender: str | None = None
+    since: datetime | None = None
+    before: int | None = None
+    limit: int = 100
+
+
+def rejected(session: Session, asked: Asked) -> RejectedPage:
+    query = (
+        select(RejectedReading)
+        .where(*_wanted(asked, RejectedReading, RejectedReading.machine == asked.machine))
+        .order_by(RejectedReading.id.desc())
+        .limit(asked.limit)
+    )
     items = [RejectedOut.model_validate(row, from_attributes=True) for row in session.scalars(query)]
-    return RejectedPage(items=items, next=items[-1].id if len(items) == limit else None)
+    return RejectedPage(items=items, next=_next(items, asked))
 
 
-def conflicts(session: Session, machine: str | None, before: int | None, limit: int) -> ConflictPage:
+def conflicts(session: Session, asked: Asked) -> ConflictPage:
+    machine_id = select(Machine.id).where(Machine.key == asked.machine).scalar_subquery()
     query = (
         select(ReadingConflict, Machine.key)
         .join(Machine, Machine.id == ReadingConflict.machine_id)
+        .where(*_wanted(asked, ReadingConflict, ReadingConflict.machine_id == machine_id))
         .order_by(ReadingConflict.id.desc())
-        .limit(limit)
+        .limit(asked.limit)
     )
-    if machine is not None:
-        query = query.where(Machine.key == machine)
-    if before is not None:
-        query = query.where(ReadingConflict.id < before)
     items = [_conflict(row, key) for row, key in session.execute(query)]
-    return ConflictPage(items=items, next=items[-1].id if len(items) == limit else None)
+    return ConflictPage(items=items, next=_next(items, asked))
+
+
+def _wanted(
+    asked: Asked, table: type[RejectedReading] | type[ReadingConflict], of_machine: ColumnElement[bool]
+) -> Iterator[ColumnElement[bool]]:
+    if asked.machine is not None:
+        yield of_machine
+    if asked.sender is not None:
+        yield table.sender == asked.sender
+    if asked.since is not None:
+        yield table.received_at >= asked.since
+    if asked.before is not None:
+        yield table.id < asked.before
+
+
+def _next(items: Sequence[RejectedOut] | Sequence[ConflictOut], asked: Asked) -> int | None:
+    return items[-1].id if len(items) == asked.limit else None
 
 
 def _conflict(row: ReadingConflict, key: str) -> ConflictOut:

@@ -16,7 +16,7 @@ KINDS: Sequence[tuple[str, re.Pattern[str]]] = tuple(
         ("past", "lies in the year"),
         ("unknown_machine", "machine is not known"),
         ("unit", r"r\.m\.s\. value and|needs the frequency|in two units|in another unit|is a unit of|^the unit "),
-        ("range", "is the unit right|cannot be measured"),
+        ("range", "is the unit right|can be measured"),
         ("unknown_field", "unknown field"),
         ("not_a_number", "is not a measurement|number is needed|invalid number|unable to parse"),
         ("empty", "holds no value"),

@@ -12,12 +12,12 @@ from starlette.concurrency import run_in_threadpool
 
 from app.database import SessionDep
 from app.direct import DirectRoute
-from app.ingest import chart, ledger
+from app.ingest import chart
 from app.ingest.actions import received, summarise
 from app.ingest.body import read_body
 from app.ingest.committer import Committer
 from app.ingest.decode import decode
-from app.ingest.schemas import READINGS_BODY, ConflictPage, MachineReadings, ReadingsReport, RejectedPage
+from app.ingest.schemas import READINGS_BODY, MachineReadings, ReadingsReport
 from app.security.policy import Allow, PrincipalDep, Role, allow
 from app.settings import Settings, SettingsDep
 
@@ -61,28 +61,6 @@ async def post_readings(request: Request, principal: PrincipalDep) -> Response:
 
 
 DIRECT = (DirectRoute("POST", "/api/v1/readings", Allow(frozenset({Role.SENSOR})), post_readings),)
-
-
-@router.get("/readings/rejected", dependencies=[allow(Role.OPERATOR)], summary="Refused readings, newest first.")
-def get_rejected(
-    session: SessionDep,
-    machine: Annotated[str | None, Query(max_length=100)] = None,
-    before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> RejectedPage:
-    return ledger.rejected(session, machine, before, limit)
-
-
-@router.get(
-    "/readings/conflicts", dependencies=[allow(Role.OPERATOR)], summary="Contradicting readings, newest first."
-)
-def get_conflicts(
-    session: SessionDep,
-    machine: Annotated[str | None, Query(max_length=100)] = None,
-    before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> ConflictPage:
-    return ledger.conflicts(session, machine, before, limit)
 
 
 @router.get(
