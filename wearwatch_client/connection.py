@@ -88,13 +88,14 @@ class Connection:
 
 
 def _http(scheme: str, host: str, port: int | None, ca_file: str | Path | None, timeout: float) -> HTTPConnection:
+    # Without a port http.client would look for one in an IPv6 address.
     if scheme == "http":
-        return HTTPConnection(host, port, timeout=timeout)
+        return HTTPConnection(host, port or 80, timeout=timeout)
     try:
         context = ssl.create_default_context(cafile=ca_file)
     except OSError as error:
         raise ClientError(f"The CA file {ca_file} cannot be used: {error}.") from error
-    return HTTPSConnection(host, port, timeout=timeout, context=context)
+    return HTTPSConnection(host, port or 443, timeout=timeout, context=context)
 
 
 def _answer(response: HTTPResponse) -> Answer:

@@ -43,13 +43,12 @@ class DiskQueue:
     """Many threads may append; one reads and acknowledges."""
 
     def __init__(self, folder: Path, most_bytes: int, *, durable: bool = True) -> None:
-        make_folder(folder)
-        self._lock_file = lock_folder(folder)
         try:
-            self._open(folder)
-        except BaseException:
-            os.close(self._lock_file)
-            raise
+            make_folder(folder)
+            self._lock_file = lock_folder(folder)
+            self._load(folder)
+        except OSError as error:
+            raise QueueFailed(f"The queue in {folder} cannot be opened: {error}.") from error
         self._writer = SegmentWriter(folder, min(SEGMENT_BYTES, most_bytes // SEGMENTS_AT_LEAST), durable=durable)
         self._folder, self._most_bytes = folder, most_bytes
         self._entries: list[_Entry] = []
@@ -57,7 +56,14 @@ class DiskQueue:
         self._lock, self._writing = threading.Lock(), threading.Lock()
         self._closed = False
 
-    def _open(self, folder: Path) -> None:
+    def _load(self, folder: Path) -> None:
+        try:
+            self._find(folder)
+        except BaseException:
+            os.close(self._lock_file)
+            raise
+
+    def _find(self, folder: Path) -> None:
         self.rejected = Rejected(folder)
         self._saved = Position(folder / "position")
         self.position = self._saved.number

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from wearwatch_client.files import BINARY, OWNER_ONLY, append_whole
+from wearwatch_client.files import BINARY, OWNER_ONLY, append_whole, sync_folder
 from wearwatch_client.frames import Queued
 
 # Two such files of each kind at most: the full one and the one being written. A sensor that is wrong for weeks must
@@ -34,13 +34,17 @@ class KeptFile:
 
     def append(self, data: bytes) -> None:
         """On disk when it returns."""
-        if self.path.exists() and self.path.stat().st_size + len(data) > self._most_bytes:
+        fresh = not self.path.exists()
+        if not fresh and self.path.stat().st_size + len(data) > self._most_bytes:
             self.path.replace(self.older)
+            fresh = True
         file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | BINARY, OWNER_ONLY)
         try:
             append_whole(file, os.fstat(file).st_size, data, durable=True)
         finally:
             os.close(file)
+        if fresh:
+            sync_folder(self.path.parent)
 
 
 class Rejected:

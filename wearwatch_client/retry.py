@@ -22,7 +22,7 @@ class Backoff:
 
     def wait(self, asked: float | None, at_least: float = 0.0) -> float:
         own, self._next = self._next, min(self._next * 2, self._longest)
-        seconds = max(own, at_least) if asked is None else asked
+        seconds = max(own, at_least) if asked is None else max(asked, self._shortest)
         return seconds * (1 + JITTER * self._chance.random())
 
     def reset(self) -> None:

@@ -33,7 +33,7 @@ def add_without_end(client: Client, ledger: int, numbers: range) -> None:
     chance = random.Random(numbers.start)
     at = 0
     while True:
-        mine = numbers[at : at + chance.randint(1, 40)]
+        mine = numbers[at : at + chance.randint(1, 12)]
         at += len(mine)
         os.write(ledger, f"adding {mine.start} {mine.stop} {mine.step}\n".encode())
         client.add_rows(map(row, mine))

@@ -17,6 +17,9 @@ import pytest
 from tests.client.conftest import Refuse
 from wearwatch_client import Client, ClientError, Closed, NotAReading, QueueFull, QueueInUse
 from wearwatch_client import sender as sender_module
+from wearwatch_client.connection import Connection
+from wearwatch_client.frames import Queued
+from wearwatch_client.kept import Refusal, Rejected
 
 START = datetime(2026, 11, 20, 8, tzinfo=UTC)
 
@@ -268,18 +271,18 @@ def test_a_service_that_never_answers_does_not_hold_up_closing(open_client):
 def test_many_threads_add_while_the_line_is_cut_at_random(service, open_client):
     chance = random.Random(3)
     troubles = [None, "cut", "store and cut", "half an answer", Refuse(503), Refuse(429, {"Retry-After": "0"})]
-    service.script = chance.choices(troubles, k=60)
+    service.script = chance.choices(troubles, k=25)
     client = open_client(batch_rows=20)
     threads = [
         threading.Thread(target=lambda start: [add(client, 5, n) for n in range(start, start + 100, 5)], args=(s,))
-        for s in range(0, 800, 100)
+        for s in range(0, 400, 100)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert client.flush(20)
-    assert len(service.stored) == 800
+    assert len(service.stored) == 400
     assert client.stats.rejected == 0
 
 
@@ -384,3 +387,20 @@ def test_it_runs_alone_on_the_standard_library(tmp_path, service):
     command = [sys.executable, "-I", "-S", "-c", program, tmp_path / "alone", service.address, tmp_path / "queue"]
     subprocess.run(command, check=True, timeout=30)
     assert service.rows == [{"machine": "m", "measured_at": "2026-11-20T08:00:00Z", "temperature_c": 1.5}]
+
+
+def test_kept_rejections_are_bounded_and_the_newest_stay(tmp_path):
+    rejected = Rejected(tmp_path, most_bytes=2_000)
+    for number in range(1, 101):
+        rejected.keep([(Queued(number, b'{"machine":"m"}'), Refusal(422, "machine", "unknown"))])
+    files = list(tmp_path.iterdir())
+    assert sorted(path.name for path in files) == ["rejected.ndjson", "rejected.ndjson.1"]
+    assert all(path.stat().st_size <= 2_000 for path in files)
+    assert Rejected(tmp_path).last_number == 100
+    (tmp_path / "rejected.ndjson").unlink()
+    assert Rejected(tmp_path).last_number > 80
+
+
+def test_an_ipv6_address_without_a_port_is_understood():
+    connection = Connection("https://[::1]/below", "key")
+    assert (connection._http.host, connection._http.port) == ("::1", 443)

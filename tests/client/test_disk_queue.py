@@ -119,7 +119,7 @@ def test_a_crash_at_any_byte_of_the_last_write_costs_nothing_that_was_queued(ope
 
 
 def test_any_damaged_byte_costs_one_reading_or_two_and_is_said_and_set_aside(open_queue, tmp_path, caplog):
-    segment = fill(open_queue, 5)
+    segment = fill(open_queue, 4)
     whole = segment.read_bytes()
     for place in range(len(whole)):
         segment.write_bytes(whole[:place] + bytes([whole[place] ^ 0x15]) + whole[place + 1 :])
@@ -128,12 +128,12 @@ def test_any_damaged_byte_costs_one_reading_or_two_and_is_said_and_set_aside(ope
         caplog.clear()
         queue = open_queue()
         found = rest(queue)
-        good = [body(number) for number in range(5)]
+        good = [body(number) for number in range(4)]
         assert [each for each in good if each in found] == found
-        assert len(found) >= 3
+        assert len(found) >= 2
         last_line_break = place == len(whole) - 1
         # Two readings run together at the very end count as one: nothing after them says how many there were.
-        assert queue.lost == (0 if last_line_break else 5 - len(found)) or found == good[:3]
+        assert queue.lost == (0 if last_line_break else 4 - len(found)) or found == good[:2]
         assert queue.waiting == 0
         assert caplog.records
         assert last_line_break or (tmp_path / "queue" / "damaged").stat().st_size
@@ -285,6 +285,15 @@ def test_a_second_client_is_refused_while_the_first_lives(open_queue, tmp_path):
     with pytest.raises(QueueInUse, match="a folder of its own"):
         open_queue()
     queue.close()
+    open_queue()
+
+
+def test_a_folder_that_cannot_be_used_is_one_sentence_and_is_not_kept_locked(open_queue, tmp_path):
+    (tmp_path / "queue").mkdir()
+    (tmp_path / "queue" / "position").mkdir()
+    with pytest.raises(QueueFailed, match="cannot be opened"):
+        open_queue()
+    (tmp_path / "queue" / "position").rmdir()
     open_queue()
 
 

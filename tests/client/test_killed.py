@@ -1,6 +1,6 @@
 """The gateway's program killed at random moments, the service too: what was added is stored once, all of it.
 
-12 kills by default; `WEARWATCH_CLIENT_KILLS=500 python -m pytest tests/client/test_killed.py` is the full form.
+10 kills by default; `WEARWATCH_CLIENT_KILLS=500 python -m pytest tests/client/test_killed.py` is the full form.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from tests.faults.service import Service
 from wearwatch_client import Client
 from wearwatch_client.retry import Backoff
 
-KILLS = int(os.environ.get("WEARWATCH_CLIENT_KILLS", "12"))
-LONGEST_LIFE_SECONDS = 0.5
+KILLS = int(os.environ.get("WEARWATCH_CLIENT_KILLS", "10"))
+LONGEST_LIFE_SECONDS = 0.4
 MOST_A_LIFE = 100_000
 
 

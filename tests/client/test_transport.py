@@ -103,6 +103,7 @@ def test_waits_double_to_a_bound_a_little_at_random_and_begin_anew_after_success
         assert least <= wait <= least * 1.25
     assert len(set(waits[-3:])) == 3
     assert 30 <= backoff.wait(30) <= 37.5
+    assert backoff.wait(0) >= 1
     backoff.reset()
     assert backoff.wait(None) <= 1.25
     assert backoff.wait(None, at_least=60) >= 60
