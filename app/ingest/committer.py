@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from threading import Condition, Thread
 
 import numpy as np
@@ -20,9 +18,11 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.announce import announce
 from app.database import Bind, session_scope
-from app.errors import TooBusy, Unavailable
+from app.errors import Unavailable
+from app.ingest.columns import MICROSECOND
 from app.ingest.group import Batch, BatchReport
 from app.ingest.merging import Outcome
+from app.ingest.waiting import Line, Waiting
 from app.ingest.writing import Writer
 from app.metrics import READINGS
 from app.settings import Settings
@@ -31,25 +31,21 @@ log = structlog.get_logger(__name__)
 
 # A transaction of this many rows takes about 0.1 s; with more the first of the group waits and nothing is saved.
 MOST_ROWS_TOGETHER = 20_000
-# What may wait: a few seconds of work. Whoever comes later is told to try again instead of waiting for longer.
-MOST_ROWS_WAITING = 300_000
+# What may wait: less than a second of work. Whoever comes later is told to try again instead of waiting for longer.
+MOST_ROWS_WAITING = 100_000
 MOST_REQUESTS_WAITING = 5_000
 RETRY_AFTER_SECONDS = 2
+# A gateway that comes back after days must not keep today's readings waiting: while there are any, back-fill gets
+# this much of each transaction, and a line of its own.
+BACKFILL_ROWS_TOGETHER = 4_000
+MOST_BACKFILL_ROWS_WAITING = 50_000
+BACKFILL_RETRY_AFTER_SECONDS = 5
 # Where several small requests come at once, a moment's wait lets more of them share the cost of a commit; so many
 # rows are worth one by themselves, and who comes alone is not kept waiting.
 GATHER_SECONDS = 0.003
 ROWS_WORTH_A_COMMIT = 500
 # People look at live pages; twice a second is as live as they can see.
 SECONDS_BETWEEN_NOTICES = 0.5
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """A request's batch, and the promise of its report."""
-
-    batch: Batch
-    loop: asyncio.AbstractEventLoop
-    answer: asyncio.Future[BatchReport]
 
 
 class Committer:
@@ -59,8 +55,9 @@ class Committer:
         self.commits = 0
         self._bind = bind
         self._writer = Writer(bind, settings)
-        self._queue: deque[Waiting] = deque()
-        self._rows_waiting = 0
+        self._late_us = settings.late_after // MICROSECOND
+        self._live = Line(MOST_ROWS_WAITING, MOST_REQUESTS_WAITING, RETRY_AFTER_SECONDS)
+        self._backfill = Line(MOST_BACKFILL_ROWS_WAITING, MOST_REQUESTS_WAITING, BACKFILL_RETRY_AFTER_SECONDS)
         self._changed = Condition()
         self._stopping = False
         self._many_lately = False
@@ -73,20 +70,26 @@ class Committer:
         """Called from an event loop. Raises TooBusy where too much waits already, Unavailable while stopping."""
         loop = asyncio.get_running_loop()
         waiting = Waiting(batch, loop, loop.create_future())
-        rows = len(batch.columns)
+        line = self._backfill if self._is_backfill(batch) else self._live
         with self._changed:
-            if self._stopping:
-                raise Unavailable("The service is stopping.", retry_after=RETRY_AFTER_SECONDS)
-            full = self._queue and self._rows_waiting + rows > MOST_ROWS_WAITING
-            if full or len(self._queue) >= MOST_REQUESTS_WAITING:
-                raise TooBusy(
-                    "More readings arrive than can be stored; this batch was not stored, send it again.",
-                    retry_after=RETRY_AFTER_SECONDS,
-                )
-            self._queue.append(waiting)
-            self._rows_waiting += rows
+            self._check_running()
+            line.add(waiting)
             self._changed.notify()
         return waiting.answer
+
+    def check_room(self) -> None:
+        """What `submit` would raise for a batch of today, before its body is read."""
+        self._check_running()
+        self._live.check_room()
+
+    def _check_running(self) -> None:
+        if self._stopping:
+            raise Unavailable("The service is stopping.", retry_after=RETRY_AFTER_SECONDS)
+
+    def _is_backfill(self, batch: Batch) -> bool:
+        """Not one of its readings is of today's; a batch that holds both is treated as live."""
+        newest_us = int(batch.columns.measured_us.max(initial=0))
+        return 0 < newest_us < time.time_ns() // 1000 - self._late_us
 
     def stop(self) -> None:
         """Refuse new batches, commit and answer those that wait."""
@@ -100,7 +103,7 @@ class Committer:
             group = self._next_group()
             if group:
                 self._write(group)
-            elif self._stopping and not self._queue:
+            elif self._stopping and not self._waiting:
                 self._writer.close()
                 return
             self._announce()
@@ -108,25 +111,24 @@ class Committer:
     def _next_group(self) -> list[Waiting]:
         """What waits, up to a bound, without clients that gave up; may be empty, as when a notice is due."""
         with self._changed:
-            while not self._queue and not self._stopping:
+            while not self._waiting and not self._stopping:
                 pause = max(0.0, self._next_notice - time.monotonic()) if self._news else None
                 if not self._changed.wait(pause):
                     return []
         self._gather()
         with self._changed:
-            group: list[Waiting] = []
-            rows = 0
-            while self._queue and (not rows or rows + len(self._queue[0].batch.columns) <= MOST_ROWS_TOGETHER):
-                waiting = self._queue.popleft()
-                rows += len(waiting.batch.columns)
-                if not waiting.answer.cancelled():
-                    group.append(waiting)
-            self._rows_waiting -= rows
-            self._many_lately = len(group) > 1
-            return group
+            group = self._live.take(MOST_ROWS_TOGETHER)
+            group += self._backfill.take(BACKFILL_ROWS_TOGETHER if group else MOST_ROWS_TOGETHER)
+        self._many_lately = len(group) > 1
+        return group
+
+    @property
+    def _waiting(self) -> int:
+        return len(self._live) + len(self._backfill)
 
     def _gather(self) -> None:
-        if self._many_lately and self._rows_waiting < ROWS_WORTH_A_COMMIT and not self._stopping:
+        few = self._live.rows + self._backfill.rows < ROWS_WORTH_A_COMMIT
+        if few and self._many_lately and not self._stopping:
             time.sleep(GATHER_SECONDS)
 
     def _write(self, group: Sequence[Waiting], *, again: bool = False) -> None:

@@ -52,11 +52,13 @@ router = APIRouter(prefix="/api/v1", tags=["readings"], lifespan=committing)
 )
 async def post_readings(request: Request, principal: PrincipalDep) -> Response:
     settings: Settings = request.app.state.settings
+    committer = committer_of(request.app)
+    committer.check_room()
     body = await read_body(request, settings)
     arguments = (body, request.headers.get("content-type", ""), settings.max_rows)
     small = len(body) <= DECODED_AT_ONCE_BYTES
     decoded = decode(*arguments) if small else await run_in_threadpool(decode, *arguments)
-    report = await committer_of(request.app).submit(received(decoded, principal))
+    report = await committer.submit(received(decoded, principal))
     return Response(summarise(report), media_type="application/json")
 
 

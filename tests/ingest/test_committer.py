@@ -1,6 +1,7 @@
 import asyncio
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ from app.ingest.actions import summarise
 from app.ingest.committer import Committer
 from app.ingest.decode import decode
 from app.ingest.group import Batch
+from app.ingest.routes import committer_of
 from app.ingest.schemas import ReadingsReport
 from tests.ingest.conftest import reading
 
@@ -91,7 +93,7 @@ def count(engine):
 def test_requests_that_wait_together_share_a_commit_and_each_gets_its_own_answer(committer, held, engine):
     with held:
         first = committer.submit(batch(reading("2026-11-20T07:00:00Z")))
-        while committer._queue:
+        while committer._waiting:
             pass
         futures = [
             committer.submit(batch(reading(f"2026-11-20T08:{number:02}:00Z"), reading(current_a=number)))
@@ -167,7 +169,7 @@ def test_a_batch_that_cannot_be_stored_does_not_take_others_with_it(committer, h
         connection.execute(text("ALTER TABLE readings ADD CONSTRAINT no_1313 CHECK (current_a <> 1313)"))
     with held:
         committer.submit(batch(reading()))
-        while committer._queue:
+        while committer._waiting:
             pass
         good = committer.submit(batch(reading("2026-11-20T09:00:00Z")))
         bad = committer.submit(batch(reading("2026-11-20T10:00:00Z", current_a=1313)))
@@ -186,10 +188,10 @@ def test_what_the_writer_remembers_may_be_out_of_date(post, engine):
 
 
 def test_more_than_may_wait_is_refused_at_once(committer, held, monkeypatch):
-    monkeypatch.setattr(module, "MOST_ROWS_WAITING", 3)
+    monkeypatch.setattr(committer._backfill, "most_rows", 3)
     with held:
         futures = [committer.submit(batch(reading()))]
-        while committer._queue:
+        while committer._waiting:
             pass
         futures.append(committer.submit(batch(reading(), reading())))
         with pytest.raises(TooBusy) as caught:
@@ -234,3 +236,55 @@ def test_a_client_that_gave_up_leaves_the_others_alone(committer, held, engine):
 
     assert asyncio.run(send()) == (1, 1)
     assert committer.submit(batch(reading("2026-11-20T11:00:00Z"))).result(10)
+
+
+def today(seconds_ago):
+    return (datetime.now(UTC) - timedelta(seconds=seconds_ago)).isoformat()
+
+
+def test_a_returning_gateway_keeps_todays_readings_waiting_for_a_part_of_one_commit_only(
+    committer, held, monkeypatch
+):
+    monkeypatch.setattr(module, "BACKFILL_ROWS_TOGETHER", 10)
+    groups = []
+    write = committer._writer.write
+
+    def note(batches):
+        groups.append([each.columns.machine[0] for each in batches])
+        return write(batches)
+
+    monkeypatch.setattr(committer._writer, "write", note)
+    with held:
+        first = committer.submit(batch(reading(today(5), "first")))
+        while committer._waiting:
+            pass
+        old = [
+            committer.submit(batch(*(reading(f"2026-10-20T{hour:02}:{n:02}:00Z", "old") for n in range(6))))
+            for hour in range(20)
+        ]
+        live = committer.submit(batch(reading(today(1), "live")))
+    for answer in (first, live, *old):
+        assert counted(answer.result(20)).rejected == []
+    assert groups[1] == ["live", "old"]
+    assert sum(group.count("old") for group in groups) == 20
+
+
+def test_back_fill_that_is_turned_away_leaves_room_for_today(committer, held, monkeypatch):
+    monkeypatch.setattr(committer._backfill, "most_rows", 3)
+    with held:
+        committer.submit(batch(reading(today(5))))
+        while committer._waiting:
+            pass
+        kept = committer.submit(batch(*(reading(f"2026-10-20T08:0{n}:00Z") for n in range(3))))
+        with pytest.raises(TooBusy) as caught:
+            committer.submit(batch(reading("2026-10-20T09:00:00Z")))
+        live = committer.submit(batch(reading(today(1))))
+    assert caught.value.retry_after > module.RETRY_AFTER_SECONDS
+    assert [counted(each.result(10)).accepted for each in (kept, live)] == [3, 1]
+
+
+def test_a_full_line_is_told_before_the_body_is_read(post, application, monkeypatch):
+    committer = committer_of(application)
+    monkeypatch.setattr(committer._live, "most_requests", 0)
+    answer = post(b"no JSON at all")
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "2")
