@@ -16,12 +16,16 @@ COMPOSE = (ROOT / "docker-compose.yml").read_text()
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
 PARTS = yaml.safe_load(COMPOSE)["services"]
 STAGES = dict(re.findall(r"^FROM \S+ AS (\w+)\n(.*?)(?=^FROM |\Z)", DOCKERFILE, re.DOTALL | re.MULTILINE))
-OURS = ["migrate", "service", "worker"]
+OURS = ["migrate", "service", "worker", "mqtt"]
+DATABASE_PASSWORDS = ("PGPASSWORD", "POSTGRES_PASSWORD")
 
 
 def test_no_part_starts_without_a_password_and_none_is_given_by_default():
     passwords = [
-        value for part in PARTS.values() for name, value in part["environment"].items() if "PASSWORD" in name
+        value
+        for part in PARTS.values()
+        for name, value in part["environment"].items()
+        if name in DATABASE_PASSWORDS
     ]
     assert len(passwords) == len(PARTS)
     assert all(value.startswith("${POSTGRES_PASSWORD:?POSTGRES_PASSWORD is not set") for value in passwords)

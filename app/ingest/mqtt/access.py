@@ -29,7 +29,8 @@ class Access:
 def access(settings: Settings) -> Access:
     """Raises BadInput."""
     scheme, host, port = _address(settings.mqtt_url)
-    username, password = settings.mqtt_username, _password(settings)
+    # Compose files hand on variables that are not set as empty ones.
+    username, password = settings.mqtt_username or None, _password(settings) or None
     if password is not None and username is None:
         raise BadInput("WEARWATCH_MQTT_USERNAME is missing; a password alone says nothing to a broker.")
     tls = _tls(settings) if scheme == "mqtts" else None
