@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
+from alembic import command
+from pydantic import SecretStr
 from sqlalchemy import text
 
+from app.backup import backup, restore
+from app.errors import Conflict
 from app.ingest.chart import machine_readings, window
 from app.ingest.columns import Columns, to_microseconds
 from app.ingest.group import Batch
 from app.ingest.merging import Outcome
 from app.ingest.packer import QUIET, pack
+from app.ingest.partitions import ensure_partitions, month_of
 from app.ingest.rollup import roll_up_all
 from app.ingest.writing import Writer
+from app.migrate import alembic_config, migrate
 
+ROOT = Path(__file__).parents[2]
 FIRST = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=40)
 LATER = datetime.now(UTC) + 2 * QUIET
 TWO_DAYS = timedelta(days=2)
@@ -42,6 +54,7 @@ def write(engine, settings):
 
     def write(*args, **channels) -> dict[str, int]:
         [report] = writer.write([batch(*args, **channels)])
+        writer.close()
         found = {outcome.name.lower(): int((report.outcomes == outcome).sum()) for outcome in Outcome}
         return {name: n for name, n in found.items() if n}
 
@@ -169,12 +182,13 @@ def test_late_writers_and_the_packer_at_once_lose_and_double_nothing(engine, set
     done = threading.Event()
 
     def send(offset: int) -> None:
-        writer, random = Writer(engine, settings), np.random.default_rng(offset)
-        for turn in range(rounds):
-            own = [offset + 4 * (turn * 20 + n) for n in range(20)]
-            seconds = own + random.permutation(4 * 20 * (turn + 1))[:40].tolist()
-            writer.write([batch(sorted(set(seconds)), machine=random.choice(machines)) for _ in range(2)])
-            writer.write([batch(own, machine=machine) for machine in machines])
+        random = np.random.default_rng(offset)
+        with closing(Writer(engine, settings)) as writer:
+            for turn in range(rounds):
+                own = [offset + 4 * (turn * 20 + n) for n in range(20)]
+                seconds = own + random.permutation(4 * 20 * (turn + 1))[:40].tolist()
+                writer.write([batch(sorted(set(seconds)), machine=random.choice(machines)) for _ in range(2)])
+                writer.write([batch(own, machine=machine) for machine in machines])
 
     def keep_packing() -> int:
         rounds = 0
@@ -195,3 +209,81 @@ def test_late_writers_and_the_packer_at_once_lose_and_double_nothing(engine, set
     assert [tuple(row) for row in ask(counted)] == [(expected, expected)] * len(machines)
     pack(engine, LATER, TWO_DAYS)
     assert ask("SELECT sum(n), count(*) FROM reading_blocks") == [(6 * expected, 6)]
+
+
+PACK_FOREVER = """
+import sys
+from datetime import datetime, timedelta, timezone
+from sqlalchemy import make_url
+from app.database import make_engine
+from app.ingest.packer import pack
+engine = make_engine(make_url(sys.argv[1]))
+print("packing", flush=True)
+while True:
+    pack(engine, datetime.fromisoformat(sys.argv[2]), timedelta(days=2))
+"""
+
+
+def test_a_packer_killed_at_any_moment_leaves_every_reading_once(write, ask, engine):
+    url = engine.url.render_as_string(hide_password=False)
+    for turn in range(6):
+        write(range(turn, 3 * 86_400, 60), machine=f"m-{turn % 2}")
+        program = [sys.executable, "-c", PACK_FOREVER, url, LATER.isoformat()]
+        with subprocess.Popen(program, stdout=subprocess.PIPE, cwd=ROOT) as packer:
+            assert packer.stdout is not None
+            packer.stdout.readline()
+            time.sleep(0.02 * turn)
+            packer.kill()
+    # The last one's transaction ends when the server notices that nobody is there any more.
+    pack(engine, LATER, TWO_DAYS)
+    counted = "SELECT count(*), count(DISTINCT (machine_id, measured_at)) FROM every_reading"
+    assert [tuple(row) for row in ask(counted)] == [(6 * 4320, 6 * 4320)]
+    assert ask("SELECT sum(n), count(*) FROM reading_blocks") == [(6 * 4320, 6)]
+
+
+def test_a_block_that_does_not_say_the_same_keeps_its_rows(write, ask, engine):
+    write([0, 10, 20])
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                """CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN NEW.temperature_c[2] := -61.25; RETURN NEW; END $$;
+                CREATE TRIGGER spoil BEFORE INSERT ON reading_blocks FOR EACH ROW EXECUTE FUNCTION spoil()"""
+            )
+        )
+    with pytest.raises(Conflict, match="3 readings, 2 equal"):
+        pack(engine, LATER, TWO_DAYS)
+    assert ask("SELECT count(*), min(temperature_c) FROM every_reading") == [(3, 61.25)]
+    assert ask("SELECT count(*) FROM reading_blocks") == [(0,)]
+
+
+def test_a_backup_holds_what_is_packed(write, ask, engine, settings, tmp_path):
+    write(range(0, 86_400, 600), extra={"torque": 0.1})
+    pack(engine, LATER, TWO_DAYS)
+    before = ask("SELECT * FROM every_reading ORDER BY measured_at")
+    own = settings.model_copy(update={"database_url": SecretStr(engine.url.render_as_string(hide_password=False))})
+    engine.dispose()
+    backup(own, tmp_path / "a.backup")
+    restore(own, tmp_path / "a.backup", replace=True)
+    assert ask("SELECT * FROM every_reading ORDER BY measured_at") == before
+    assert ask("SELECT sum(n) FROM reading_blocks") == [(144,)]
+
+
+def test_the_version_before_gets_its_readings_back(write, ask, engine):
+    write(range(0, 86_400, 600))
+    pack(engine, LATER, TWO_DAYS)
+    ensure_partitions(engine, [month_of(date(1999, 5, 1))])
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO readings (machine_id, measured_at) VALUES (1, '1999-05-05Z')"))
+    before = ask("SELECT * FROM every_reading ORDER BY measured_at")
+    config = alembic_config()
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "20261121_01")
+        connection.commit()
+    assert ask("SELECT * FROM readings ORDER BY measured_at") == before
+    assert ask("SELECT tableoid::regclass::text FROM readings ORDER BY measured_at LIMIT 1") == [
+        ("readings_1999_05",)
+    ]
+    migrate(engine)
+    assert ask("SELECT * FROM every_reading ORDER BY measured_at") == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -85,8 +86,8 @@ def test_readings_that_no_rollup_has_seen_wait(post, engine, keeping, ask):
 
 def test_what_comes_too_late_for_retention_is_refused_with_the_reason(engine, keeping, ask):
     columns = Columns(["a", "a"], to_microseconds([OLD, RECENT]), np.ones((2, 4)), [None, None])
-    writer = Writer(engine, keeping(keep_readings=timedelta(days=30)))
-    [report] = writer.write([Batch(columns, np.arange(2), [], "test", True)])
+    with closing(Writer(engine, keeping(keep_readings=timedelta(days=30)))) as writer:
+        [report] = writer.write([Batch(columns, np.arange(2), [], "test", True)])
     assert len(report.outcomes) == 1
     assert [(each.index, each.field) for each in report.rejected] == [(0, "measured_at")]
     assert "readings are kept for 30d" in report.rejected[0].reason
