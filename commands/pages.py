@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from app.duration import duration_text
+from app.ingest.limits import LIMITS
 from app.settings import Settings, variable_of
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -26,6 +27,32 @@ def settings_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def limits_page() -> str:
+    """docs/limits.md: what a sender may send, and what it is told beyond that."""
+    lines = [
+        "# Limits",
+        "",
+        'What may be sent to the routes that take readings, and what a sender is told beyond that. "The reading',
+        'is named" means: it is refused with its place and reason, kept in the ledger of refused readings, and the',
+        "others of its request are stored. Bounds with a variable can be set; the default is shown.",
+        "",
+        "| what | at most | variable | answer |",
+        "|---|---|---|---|",
+    ]
+    for limit in LIMITS:
+        bound = limit.bound if limit.setting is None else _bound(limit.setting)
+        variable = "" if limit.setting is None else f"`{variable_of(limit.setting)}`"
+        lines.append(f"| {limit.what} | {bound} | {variable} | {limit.answer} |")
+    return "\n".join(lines) + "\n"
+
+
+def _bound(setting: str) -> str:
+    value = Settings.model_fields[setting].default
+    if isinstance(value, timedelta):
+        return duration_text(value)
+    return f"{value >> 20} MiB" if "bytes" in setting else f"{value:,}"
+
+
 def _default(value: object) -> str:
     if value is None:
         return "none"
@@ -40,4 +67,8 @@ def pages() -> dict[Path, str]:
     """Every generated page and its text."""
     from ml.features.document import document
 
-    return {DOCS / "settings.md": settings_page(), DOCS / "features.md": document()}
+    return {
+        DOCS / "settings.md": settings_page(),
+        DOCS / "limits.md": limits_page(),
+        DOCS / "features.md": document(),
+    }

@@ -1,0 +1,64 @@
+"""Every bound on what a sender may send, in one table that docs/limits.md prints."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from app import request_head
+from app.ingest import body, committer, decode, plausibility, writing
+from app.ingest.influx import cutting
+from app.ingest.influx import decode as influx_decode
+
+
+class Limit(NamedTuple):
+    """setting: the name in Settings whose default is the bound, or None. answer: what a sender is told beyond it."""
+
+    what: str
+    bound: str
+    answer: str
+    setting: str | None = None
+
+
+LIMITS: tuple[Limit, ...] = (
+    Limit("Head of a request", f"{request_head.MOST_HEAD_BYTES >> 10} KiB", "431, the connection ends"),
+    Limit("Time for the head to arrive", f"{request_head.MOST_HEAD_SECONDS:g} s", "the connection ends"),
+    Limit("Body as sent", "", "413", "max_body_bytes"),
+    Limit("Body after gunzip", "", "413; a bomb is never unpacked", "max_decompressed_bytes"),
+    Limit("Members of a gzip body", f"{body.MOST_GZIP_MEMBERS:,}", "400"),
+    Limit("Time for the body to arrive", f"{body.SECONDS_TO_ARRIVE} s", "400"),
+    Limit(
+        f"All bodies a process receives at a time; one of up to {body.ALWAYS_ROOM_BYTES >> 10} KiB always may",
+        "",
+        f"503, Retry-After {body.RETRY_AFTER_SECONDS}",
+        "max_bytes_under_way",
+    ),
+    Limit("Readings in a request", "", "422, nothing is stored", "max_rows"),
+    Limit("Values in a JSON body", f"{decode.MOST_TOKENS:,}", "422, nothing is stored"),
+    Limit("Values in a body of line protocol", f"{influx_decode.MOST_COMMAS:,}", "400, nothing is stored"),
+    Limit("Length of a line of line protocol", f"{cutting.LONGEST_LINE:,} bytes", "the line is named"),
+    Limit("Depth of a reading", "2: the reading and its `extra`", "the reading is named"),
+    Limit("Name of a machine or channel", f"{plausibility.LONGEST_NAME} characters", "the reading is named"),
+    Limit("Extra channels of a reading", f"{plausibility.MOST_EXTRA_CHANNELS}", "the reading is named"),
+    Limit("Value of an extra channel", f"±{plausibility.LARGEST_EXTRA:g}", "the reading is named"),
+    Limit("Time ahead of ours", "", "the reading is named", "max_future"),
+    Limit("Time before ours", f"back to {plausibility.EARLIEST:%Y}", "the reading is named"),
+    *(
+        Limit(f"`{channel}`", f"{low:g} to {high:g} {unit}", "the reading is named")
+        for channel, (low, high, unit) in plausibility.LIMITS.items()
+    ),
+    Limit(
+        "Readings of today that wait for their commit",
+        f"{committer.MOST_ROWS_WAITING:,} in {committer.MOST_REQUESTS_WAITING:,} requests",
+        f"429, Retry-After {committer.RETRY_AFTER_SECONDS}",
+    ),
+    Limit(
+        "Older readings that wait",
+        f"{committer.MOST_BACKFILL_ROWS_WAITING:,}",
+        f"429, Retry-After {committer.BACKFILL_RETRY_AFTER_SECONDS}",
+    ),
+    Limit(
+        "Refused readings kept of a commit and sender",
+        f"{writing.MOST_LEDGER_ROWS:,}, the first {writing.LONGEST_PAYLOAD:,} characters of each",
+        "all are named and counted",
+    ),
+)
