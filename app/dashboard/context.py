@@ -1,6 +1,6 @@
 """What each page is given: one frozen dataclass a page, complete before a template sees it.
 
-The pages of models and of data have theirs in record_context.
+The pages of models have theirs in record_context, the data page in data_context.
 """
 
 from __future__ import annotations
@@ -179,6 +179,17 @@ class EventView:
 
 
 @dataclass(frozen=True)
+class FlagRow:
+    """A doubt about stored readings, in words."""
+
+    machine: str
+    channel: str
+    what: str
+    at: datetime
+    n: int
+
+
+@dataclass(frozen=True)
 class ProposedService:
     key: str
     name: str | None
@@ -216,6 +227,7 @@ class MachinePage:
     risk: RiskView | None
     proposed: ProposedService | None
     events: tuple[EventView, ...]
+    doubts: tuple[FlagRow, ...]
     modes: tuple[tuple[str, str], ...]
     form: EventForm
     chart: dict[str, object]

@@ -10,11 +10,14 @@ from sqlalchemy.orm import Session
 
 from app.dashboard import store, words
 from app.dashboard.context import LeftOut, ProposedService
-from app.dashboard.fleet_page import MOST_CHANGES, MOST_FULL_TILES, Asked, FleetFacts
+from app.dashboard.data_page import DataFacts
+from app.dashboard.fleet_page import MOST_CHANGES, MOST_FULL_TILES, Asked, FleetFacts, silent_machines
 from app.dashboard.machine_page import MachineFacts
 from app.fleet.actions import failure_modes_of
 from app.fleet.failure_modes import FailureModes
-from app.fleet.store import list_events
+from app.fleet.store import list_events, machine_by_key
+from app.ingest import account, ledger
+from app.ingest.flags import flags
 from app.planning import store as planning_store
 from app.planning.tables import Plan
 from app.risk import store as risk_store
@@ -30,6 +33,10 @@ MOST_MACHINES = 5000
 MOST_EVENTS = 200
 HISTORY = timedelta(days=365)
 DAY = timedelta(days=1)
+# What came longer ago is told over HTTP; the page says what is wrong now.
+COUNTED_FOR = DAY
+MOST_DATA_ROWS = 100
+MOST_DOUBTS = 10
 
 
 def fleet_facts(session: Session, settings: Settings, now: datetime, asked: Asked) -> FleetFacts:
@@ -101,6 +108,29 @@ def _proposed(proposed: planning_store.Proposed) -> ProposedService | None:
     )
 
 
+def data_facts(session: Session, settings: Settings, now: datetime, sender: str, machine: str) -> DataFacts:
+    """Of one sender and one machine where they are given. Raises NotFound for a machine nobody has named."""
+    one = machine_by_key(session, machine) if machine else None
+    machine_id = one.id if one else None
+    asked = ledger.Asked(machine=machine or None, sender=sender or None, limit=MOST_DATA_ROWS)
+    by: account.By = "sender and machine" if sender and machine else "machine" if sender else "sender"
+    found, total = flags(session, machine_id, None, None, MOST_DATA_ROWS, 0)
+    narrowed = bool(sender or machine)
+    ranked = [] if narrowed else ranking(session, settings, now, Asked(), risk_store.champion(session))
+    since = now - COUNTED_FOR
+    return DataFacts(
+        silent=silent_machines(ranked, now),
+        accounts=account.arrivals_page(
+            session, now, by, sender or None, machine_id, since, limit=MOST_DATA_ROWS, offset=0
+        ),
+        flags=[] if sender else found,
+        flags_total=0 if sender else total,
+        rejected=ledger.rejected(session, asked).items,
+        conflicts=ledger.conflicts(session, asked).items,
+        totals=store.ledger_sizes(session, sender or None, one),
+    )
+
+
 def machine_facts(
     session: Session, settings: Settings, modes: FailureModes, now: datetime, key: str
 ) -> MachineFacts:
@@ -120,6 +150,7 @@ def machine_facts(
         proposed=services[0] if services else None,
         normals=store.own_normals(session, machine.id, now, settings.bucket),
         channels=store.machine_channels(session, machine.id),
+        doubts=flags(session, machine.id, None, None, MOST_DOUBTS, 0)[0],
         history=[(row["as_of"], row["probability"]) for row in said],
         horizon_hours=hours,
     )

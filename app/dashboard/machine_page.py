@@ -19,6 +19,7 @@ from app.dashboard.context import (
     Reason,
     RiskView,
 )
+from app.dashboard.data_page import flag_row
 from app.fleet.schemas import EventOut, FailureModeOut
 from app.fleet.tables import Machine
 from app.risk.assess import Status
@@ -40,6 +41,7 @@ class MachineFacts:
     proposed: ProposedService | None
     normals: Mapping[str, float]
     channels: Sequence[str]
+    doubts: Sequence[Mapping[str, Any]]
     history: Sequence[tuple[datetime, float | None]]
     horizon_hours: float
 
@@ -59,6 +61,7 @@ def machine_page(frame: Frame, facts: MachineFacts, form: EventForm) -> MachineP
         risk=_risk(facts),
         proposed=facts.proposed,
         events=tuple(map(_event, facts.events)),
+        doubts=tuple(map(flag_row, facts.doubts)),
         modes=tuple((mode.code, mode.words) for mode in facts.modes),
         form=form,
         chart=_chart(facts, limits),

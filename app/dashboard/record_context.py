@@ -1,11 +1,11 @@
-"""What the pages of models and of data are given; context.py has the other pages."""
+"""What the pages of models are given; context.py has the other pages."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.dashboard.context import Frame, SilentMachine
+from app.dashboard.context import Frame
 
 
 @dataclass(frozen=True)
@@ -55,36 +55,3 @@ class ModelPage:
     curves: dict[str, object]
     proven: bool
     warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Rejected:
-    machine: str | None
-    field: str | None
-    reason: str
-    payload: str
-    sender: str
-    received_at: datetime
-
-
-@dataclass(frozen=True)
-class Conflicting:
-    machine: str
-    channel: str
-    unit: str
-    measured_at: datetime
-    stored_value: float
-    refused_value: float
-    sender: str
-    received_at: datetime
-
-
-@dataclass(frozen=True)
-class DataPage:
-    frame: Frame
-    silent: tuple[SilentMachine, ...]
-    rejected: tuple[Rejected, ...]
-    rejected_total: int
-    conflicts: tuple[Conflicting, ...]
-    conflicts_total: int
-    silent_after: str

@@ -21,7 +21,8 @@ from app.dashboard.context import (
     ProblemPage,
     SignInPage,
 )
-from app.dashboard.record_context import DataPage, ModelPage, ModelsPage
+from app.dashboard.data_context import DataPage
+from app.dashboard.record_context import ModelPage, ModelsPage
 from app.dashboard.store import COUNTED_UP_TO
 from app.security.principal import Principal, Role
 from app.settings import Settings

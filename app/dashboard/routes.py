@@ -8,11 +8,11 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import RedirectResponse, Response
 
 from app.clock import NowDep
-from app.dashboard import assets, loading, sign_in_routes, store, stream
+from app.dashboard import assets, loading, sign_in_routes, stream
 from app.dashboard.context import EventForm
 from app.dashboard.data_page import data_page
 from app.dashboard.event_form import event_of, typed
-from app.dashboard.fleet_page import Asked, fleet_page, silent_machines
+from app.dashboard.fleet_page import Asked, fleet_page
 from app.dashboard.machine_page import machine_page
 from app.dashboard.model_page import model_page, models_page
 from app.dashboard.page_route import PageRoute
@@ -23,10 +23,8 @@ from app.database import SessionDep
 from app.errors import BadInput, Conflict
 from app.fleet.actions import record_event
 from app.fleet.routes import FailureModesDep
-from app.ingest import ledger
 from app.risk import actions as risk_actions
 from app.risk import model_store
-from app.risk import store as risk_store
 from app.security.policy import PrincipalDep, Role, allow
 from app.settings import SettingsDep
 from app.text import LONGEST_NAME
@@ -35,9 +33,9 @@ router = APIRouter(include_in_schema=False)
 pages = APIRouter(include_in_schema=False, route_class=PageRoute, dependencies=[allow(Role.OPERATOR)])
 
 MOST_MODELS = 200
-MOST_DATA_ROWS = 100
 
 Choice = Annotated[str, Query(max_length=LONGEST_NAME, pattern=r"^[^\x00]*$")]
+Sender = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$")]
 Key = Annotated[str, Path(max_length=LONGEST_NAME, pattern=r"^[^\x00]+$")]
 
 
@@ -118,17 +116,17 @@ def promote(session: SessionDep, principal: PrincipalDep, now: NowDep, model_id:
 
 
 @pages.get("/data")
-def show_data(session: SessionDep, settings: SettingsDep, principal: PrincipalDep, now: NowDep) -> Response:
-    ranked = loading.ranking(session, settings, now, Asked(), risk_store.champion(session))
-    page = data_page(
-        frame(settings, principal, now, "data"),
-        silent_machines(ranked, now),
-        ledger.rejected(session, ledger.Asked(limit=MOST_DATA_ROWS)).items,
-        ledger.conflicts(session, ledger.Asked(limit=MOST_DATA_ROWS)).items,
-        store.ledger_sizes(session),
-        settings.silent_after,
-    )
-    return answer(page)
+def show_data(
+    session: SessionDep,
+    settings: SettingsDep,
+    principal: PrincipalDep,
+    now: NowDep,
+    sender: Sender = "",
+    machine: Choice = "",
+) -> Response:
+    facts = loading.data_facts(session, settings, now, sender, machine)
+    shown = frame(settings, principal, now, "data")
+    return answer(data_page(shown, sender, machine, facts, loading.COUNTED_FOR, settings.silent_after))
 
 
 for part in (assets.router, sign_in_routes.router, pages, stream.router):

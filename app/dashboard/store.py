@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import Session
 
 from app.fleet.tables import Event, Machine
@@ -117,10 +117,17 @@ def recent_events(session: Session, since: datetime, most: int) -> list[Mapping[
     return [dict(row) for row in session.execute(query).mappings()]
 
 
-def ledger_sizes(session: Session) -> tuple[int, int]:
+def ledger_sizes(session: Session, sender: str | None = None, machine: Machine | None = None) -> tuple[int, int]:
     """How many readings were refused, and how many contradicted, counted up to COUNTED_UP_TO."""
-    return _count(session, RejectedReading), _count(session, ReadingConflict)
+    refused, contradicted = select(RejectedReading.id), select(ReadingConflict.id)
+    if sender is not None:
+        refused = refused.where(RejectedReading.sender == sender)
+        contradicted = contradicted.where(ReadingConflict.sender == sender)
+    if machine is not None:
+        refused = refused.where(RejectedReading.machine == machine.key)
+        contradicted = contradicted.where(ReadingConflict.machine_id == machine.id)
+    return _count(session, refused), _count(session, contradicted)
 
 
-def _count(session: Session, table: type[RejectedReading] | type[ReadingConflict]) -> int:
-    return session.scalar(select(func.count()).select_from(select(table.id).limit(COUNTED_UP_TO).subquery())) or 0
+def _count(session: Session, query: Select[int]) -> int:
+    return session.scalar(select(func.count()).select_from(query.limit(COUNTED_UP_TO).subquery())) or 0

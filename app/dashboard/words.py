@@ -47,6 +47,28 @@ KIND_WORDS = {"lstm": "LSTM", "weibull": "Age only (Weibull)", "logistic": "Logi
 NOTHING = "–"
 
 
+DOUBT_WORDS = {
+    "outside_range": "outside what its class shows",
+    "too_fast": "changed faster than its class can",
+    "stuck": "the same value for hours while running",
+    "counter_reset": "running hours started again",
+    "counter_fell": "running hours fell",
+}
+REFUSAL_WORDS = {
+    "future": "from the future",
+    "past": "from a clock not set",
+    "unknown_machine": "of unknown machines",
+    "unit": "in a unit that cannot be",
+    "range": "beyond anything measurable",
+    "unknown_field": "with unknown fields",
+    "not_a_number": "not a number",
+    "empty": "without a value",
+    "machine": "without a usable machine",
+    "time": "without a usable time",
+    "form": "not readable",
+}
+
+
 def percent(share: float | None) -> str:
     """0.384 -> `38 %`; a share that is not exactly 0 or 1 never reads as if it were."""
     if share is None or not math.isfinite(share):
@@ -135,6 +157,22 @@ def channel(key: str) -> tuple[str, str]:
     ending = max((unit for unit in UNITS if key.endswith(unit) and len(key) > len(unit)), key=len, default="")
     name = key[: len(key) - len(ending)] if ending else key
     return name.replace("_", " ").strip() or key, UNITS.get(ending, "")
+
+
+def doubt(kind: str) -> str:
+    return DOUBT_WORDS.get(kind, kind.replace("_", " "))
+
+
+def refusal(kind: str) -> str:
+    return REFUSAL_WORDS.get(kind, kind.replace("_", " "))
+
+
+def lag(seconds: int | None) -> str:
+    """From measuring to receiving; a reading from a clock that runs ahead comes before it was measured."""
+    if seconds is None:
+        return "–"
+    length = abs(seconds)
+    return ("ahead " if seconds < 0 else "") + (f"{length} s" if length < 120 else duration(length / 3600))
 
 
 def status(key: str) -> str:

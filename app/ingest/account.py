@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.ingest.arrival_tables import BEFORE
 from app.ingest.arrival_totals import ARRIVED, REFUSED, SUMMED
 from app.ingest.clock_rule import clock_doubt
+from app.ingest.data_schemas import AccountOut, AccountPage
 
 By = Literal["sender", "machine", "sender and machine"]
 # Without a worker commits pile up; the oldest of them are counted, and the answer says up to when.
@@ -81,23 +82,35 @@ COUNTED_UNTIL = text(
 )
 
 
-def accounts(
+def arrivals_page(
     session: Session,
+    now: datetime,
     by: By,
-    *,
     sender: str | None,
     machine_id: int | None,
     since: datetime | None,
+    *,
     limit: int,
     offset: int,
-) -> tuple[list[dict[str, Any]], int]:
-    """A page of them in the order of sender and machine, and how many there are in all."""
-    given = {"sender": sender, "machine_id": machine_id, "since": since or BEFORE}
-    rows = session.execute(ACCOUNTS[by], {**given, "limit": limit, "offset": offset}).mappings().all()
-    return [dict(row) for row in rows], rows[0]["total"] if rows else 0
+) -> AccountPage:
+    """In the order of sender and machine."""
+    given = {"sender": sender, "machine_id": machine_id, "since": since or BEFORE, "limit": limit, "offset": offset}
+    rows = session.execute(ACCOUNTS[by], given).mappings().all()
+    senders = {row["sender"] for row in rows if row["sender"] is not None}
+    doubts = _clock_doubts(session, senders, now) if senders else {}
+    return AccountPage(
+        items=[_account(dict(row), doubts, now) for row in rows],
+        total=rows[0]["total"] if rows else 0,
+        counted_until=session.scalar(COUNTED_UNTIL),
+    )
 
 
-def clock_doubts(session: Session, senders: Collection[str], now: datetime) -> dict[str, str]:
+def _account(row: Mapping[str, Any], doubts: Mapping[str, str], now: datetime) -> AccountOut:
+    quiet_for_s = max(0.0, (now - row["last_received_at"]).total_seconds())
+    return AccountOut.model_validate({**row, "quiet_for_s": quiet_for_s, "clock": doubts.get(row["sender"] or "")})
+
+
+def _clock_doubts(session: Session, senders: Collection[str], now: datetime) -> dict[str, str]:
     """What is doubtful about the clocks of these senders, by what they sent in the last day."""
     given = {"sender": None, "machine_id": None, "since": now - CLOCK_WINDOW, "senders": list(senders)}
     lags: dict[str, list[int]] = defaultdict(list)
@@ -106,9 +119,3 @@ def clock_doubts(session: Session, senders: Collection[str], now: datetime) -> d
     future: dict[str, int] = dict(session.execute(FUTURE, given).all())
     doubts = {sender: clock_doubt(lags[sender], future.get(sender, 0)) for sender in senders}
     return {sender: doubt for sender, doubt in doubts.items() if doubt}
-
-
-def counted_until(session: Session) -> datetime | None:
-    """None where everything is counted; else the time up to which."""
-    until: datetime | None = session.scalar(COUNTED_UNTIL)
-    return until

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import AwareDatetime
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.clock import NowDep
 from app.database import SessionDep
-from app.errors import NotFound
-from app.fleet.tables import Machine
+from app.fleet.store import machine_by_key
 from app.ingest import account, ledger
 from app.ingest.asset_classes import AssetClasses
 from app.ingest.data_schemas import (
-    AccountOut,
     AccountPage,
     FlagOut,
     FlagPage,
@@ -77,32 +73,9 @@ def get_arrivals(
     limit: Limit = 100,
     offset: Offset = 0,
 ) -> AccountPage:
-    machine_id = _machine_id(session, machine)
-    return arrivals_page(session, now, by, sender, machine_id, since, limit, offset)
-
-
-def arrivals_page(
-    session: Session,
-    now: datetime,
-    by: account.By,
-    sender: str | None,
-    machine_id: int | None,
-    since: datetime | None,
-    limit: int,
-    offset: int,
-) -> AccountPage:
-    rows, total = account.accounts(
-        session, by, sender=sender, machine_id=machine_id, since=since, limit=limit, offset=offset
+    return account.arrivals_page(
+        session, now, by, sender, _machine_id(session, machine), since, limit=limit, offset=offset
     )
-    senders = {row["sender"] for row in rows if row["sender"] is not None}
-    doubts = account.clock_doubts(session, senders, now) if senders else {}
-    items = [_account(row, doubts, now) for row in rows]
-    return AccountPage(items=items, total=total, counted_until=account.counted_until(session))
-
-
-def _account(row: dict[str, Any], doubts: dict[str, str], now: datetime) -> AccountOut:
-    quiet_for_s = max(0.0, (now - row["last_received_at"]).total_seconds())
-    return AccountOut.model_validate({**row, "quiet_for_s": quiet_for_s, "clock": doubts.get(row["sender"] or "")})
 
 
 @router.get("/data/silent", summary="Machines in service that send nothing; silence is never taken for normal.")
@@ -135,9 +108,4 @@ def get_plausible_values(request: Request) -> PlausibleOut:
 
 def _machine_id(session: Session, key: str | None) -> int | None:
     """Raises NotFound for a machine nobody has named."""
-    if key is None:
-        return None
-    machine_id = session.scalar(select(Machine.id).where(Machine.key == key))
-    if machine_id is None:
-        raise NotFound(f"There is no machine {key[:100]!r}.")
-    return machine_id
+    return None if key is None else machine_by_key(session, key).id
