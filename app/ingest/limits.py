@@ -11,7 +11,7 @@ from app.ingest.influx import decode as influx_decode
 
 
 class Limit(NamedTuple):
-    """setting: the name in Settings whose default is the bound, or None. answer: what a sender is told beyond it."""
+    """setting: whose default in Settings is the bound, where it can be set. answer: what a sender is told then."""
 
     what: str
     bound: str
