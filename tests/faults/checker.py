@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from sqlalchemy import Engine, text
 
-from tests.faults.batches import MACHINES, START, Batches, value_of
+from tests.faults.batches import START, Batches, temperature_of
 from tests.faults.ledger import Known
 
 STORED = text(
-    """SELECT extract(epoch FROM measured_at)::bigint - :start, key, temperature_c,
+    """SELECT (extract(epoch FROM measured_at) * 1000)::bigint - CAST(:start AS bigint), key, temperature_c,
         (extra ->> 'pressure_bar')::float8
     FROM readings JOIN machines ON machines.id = machine_id"""
 )
@@ -31,7 +31,7 @@ KEPT = Verdict(set(), set(), set(), set(), set())
 
 
 def verdict(engine: Engine, known: Known, batches: Batches) -> Verdict:
-    found, changed = _stored(engine, batches)
+    found, changed = _stored(engine, batches.machines)
     counts = {batch: len(rows) for batch, rows in found.items()}
     return Verdict(
         lost={batch for batch in known.acknowledged if counts.get(batch, 0) < batches.rows},
@@ -42,14 +42,15 @@ def verdict(engine: Engine, known: Known, batches: Batches) -> Verdict:
     )
 
 
-def _stored(engine: Engine, batches: Batches) -> tuple[dict[int, Counter[int]], set[int]]:
+def _stored(engine: Engine, machines: int) -> tuple[dict[int, Counter[int]], set[int]]:
     """How often each row of each batch is there, and the batches with a row that is not what was sent."""
     found: dict[int, Counter[int]] = {}
     changed = set()
     with engine.connect() as connection:
-        for number, machine, value, extra in connection.execute(STORED, {"start": START}):
-            batch = number // batches.rows
-            found.setdefault(batch, Counter())[number] += 1
-            if (machine, value, extra) != (f"m-{batch % MACHINES}", value_of(number), value_of(number + 1)):
+        for milliseconds, machine, temperature, pressure in connection.execute(STORED, {"start": START * 1000}):
+            second, row = divmod(milliseconds, 1000)
+            batch = second * machines + int(machine.removeprefix("m-"))
+            found.setdefault(batch, Counter())[row] += 1
+            if (temperature, pressure) != (temperature_of(row), batch):
                 changed.add(batch)
     return found, changed

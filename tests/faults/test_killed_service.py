@@ -16,7 +16,7 @@ from tests.faults.load import Load
 
 KILLS = many("KILLS", 10, 200)
 IN_FLIGHT = many("IN_FLIGHT", 100, 1000)
-BATCHES = Batches(rows=10)
+BATCHES = Batches(rows=10, machines=2_000)
 READY_SECONDS = 5
 
 
