@@ -9,9 +9,11 @@ from starlette.responses import Response
 
 from app.database import SessionDep
 from app.errors import Unavailable
+from app.ingest.rollup import bucket_width
 from app.metrics import exposition
 from app.migrate import current_revision, newest_revision
 from app.security.policy import public
+from app.settings import SettingsDep
 
 router = APIRouter(tags=["operation"])
 
@@ -27,10 +29,18 @@ def alive() -> Health:
 
 
 @router.get("/readyz", dependencies=[public()])
-def ready(session: SessionDep) -> Health:
-    """The database answers and has the tables of this version."""
+def ready(session: SessionDep, settings: SettingsDep) -> Health:
+    """The database answers and has the tables of this version, and the worker's buckets are as wide as ours."""
     if current_revision(session.connection()) != newest_revision():
         raise Unavailable("The database has not this version's tables; run `wearwatch migrate`.", retry_after=5)
+    width = bucket_width(session)
+    if width not in (None, settings.bucket_seconds):
+        # What this service marks as touched would be rolled up in part only.
+        raise Unavailable(
+            f"The worker rolls up buckets of {width} s, this service expects {settings.bucket_seconds} s: give "
+            "both the same WEARWATCH_BUCKET and start them again.",
+            retry_after=5,
+        )
     return Health(status="ready")
 
 

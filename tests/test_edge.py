@@ -9,12 +9,13 @@ import json
 
 import pytest
 import structlog
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from app.database import make_engine
+from app.ingest.rollup import ensure_bucket_width
 from app.logs import RequestLog, hide_secrets
 from app.main import create_app
 from app.security.body_limit import BodyLimit
@@ -77,6 +78,14 @@ def test_a_database_without_our_tables_is_not_ready(settings, server):
     with TestClient(create_app(settings, server), raise_server_exceptions=False) as client:
         answer = client.get("/readyz")
     assert (answer.status_code, "wearwatch migrate" in answer.json()["detail"]) == (503, True)
+
+
+def test_a_service_whose_buckets_are_not_the_workers_says_so_instead_of_being_ready(settings, client, session):
+    session.execute(text("INSERT INTO rollup_state (id, bucket_seconds) VALUES (1, 1800)"))
+    answer = client.get("/readyz")
+    assert (answer.status_code, "the same WEARWATCH_BUCKET" in answer.json()["detail"]) == (503, True)
+    ensure_bucket_width(session, settings)
+    assert client.get("/readyz").status_code == 200
 
 
 def test_answers_tell_browsers_what_to_refuse(client):
