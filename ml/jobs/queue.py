@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 from datetime import UTC, datetime, timedelta
 
@@ -35,6 +36,7 @@ CONCURRENCY = 3
 # How long a job under way may take to end when the worker is told to stop.
 GRACE_SECONDS = 20
 RECONNECT_SECONDS = 2
+NICENESS = 10
 
 
 def make_queue(engine: Engine, settings: Settings) -> App:
@@ -71,6 +73,8 @@ def make_queue(engine: Engine, settings: Settings) -> App:
 def run_worker(engine: Engine, settings: Settings) -> None:
     """Work until stopped; SIGTERM lets the job under way finish, a restart of the database is waited for."""
     configure_logs(settings)
+    # On one host, readings and pages go before training.
+    os.nice(NICENESS)
     # It tells of every job twice, every few seconds.
     logging.getLogger("procrastinate").setLevel(logging.WARNING)
     with session_scope(engine) as session:
