@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from wearwatch_client import Client
+from wearwatch_client.retry import Backoff
 
 START = 1_760_000_000
 # Every so many-th reading is one that the service rejects.
@@ -42,7 +43,7 @@ def add_without_end(client: Client, ledger: int, numbers: range) -> None:
 
 def main(url: str, queue: str, ledger_path: str, first: str) -> None:
     ledger = os.open(Path(ledger_path), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    client = Client(url, queue, batch_rows=200, batch_seconds=0.02)
+    client = Client(url, queue, batch_rows=200, batch_seconds=0.02, backoff=Backoff(0.01, 0.1))
     for thread in range(THREADS):
         numbers = range(int(first) + thread, int(first) + 10**7, THREADS)
         threading.Thread(target=add_without_end, args=(client, ledger, numbers)).start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import re
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+import wearwatch_client
 from tests.client.conftest import Refuse
 from wearwatch_client import Client, ClientError, Closed, NotAReading, QueueFull, QueueInUse
 from wearwatch_client import sender as sender_module
@@ -404,3 +406,24 @@ def test_kept_rejections_are_bounded_and_the_newest_stay(tmp_path):
 def test_an_ipv6_address_without_a_port_is_understood():
     connection = Connection("https://[::1]/below", "key")
     assert (connection._http.host, connection._http.port) == ("::1", 443)
+
+
+def test_the_example_of_the_docs_runs_as_it_stands(service, tmp_path, monkeypatch):
+    text = (Path(__file__).parents[2] / "docs" / "clients.md").read_text()
+    [example] = [code for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "wearwatch_client" in code]
+
+    class Round(Exception):
+        pass
+
+    def end(_: float) -> None:
+        raise Round
+
+    monkeypatch.setattr(time, "sleep", end)
+    monkeypatch.setattr(
+        wearwatch_client, "Client", lambda url, queue, ca_file: Client(service.address, tmp_path / "queue", key="k")
+    )
+    sensors = {name: lambda machine: 1.5 for name in ("read_temperature", "read_vibration", "read_pressure")}
+    with pytest.raises(Round):
+        exec(compile(example, "docs/clients.md", "exec"), dict(sensors))
+    assert [row["machine"] for row in service.rows] == ["press-07", "press-08"]
+    assert service.rows[0]["extra"] == {"pressure_bar": 1.5}

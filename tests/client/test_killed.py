@@ -23,6 +23,8 @@ from app.database import session_scope
 from app.security.keys import create_key
 from app.security.policy import Role
 from tests.client import gateway
+from tests.client.conftest import Refuse
+from tests.client.conftest import Service as FakeService
 from tests.faults.service import Service
 from wearwatch_client import Client
 from wearwatch_client.retry import Backoff
@@ -33,7 +35,7 @@ MOST_A_LIFE = 100_000
 
 
 @pytest.fixture
-def service(engine: Engine, tmp_path: Path) -> Iterator[Service]:
+def wearwatch(engine: Engine, tmp_path: Path) -> Iterator[Service]:
     service = Service(tmp_path / "data", DATABASE_URL=engine.url.render_as_string(hide_password=False))
     service.start()
     yield service
@@ -81,8 +83,11 @@ class Gateway:
     def rejected(self) -> Counter[int]:
         lines = [path.read_text() for path in self.queue.glob("rejected.ndjson*")]
         readings = [json.loads(line)["reading"] for text in lines for line in text.splitlines()]
-        times = [time.strptime(each["measured_at"], "%Y-%m-%dT%H:%M:%SZ") for each in readings]
-        return Counter(calendar.timegm(each) - gateway.START for each in times)
+        return Counter(number_of(each["measured_at"]) for each in readings)
+
+
+def number_of(measured_at: str) -> int:
+    return calendar.timegm(time.strptime(measured_at, "%Y-%m-%dT%H:%M:%SZ")) - gateway.START
 
 
 def stored(engine: Engine) -> Counter[int]:
@@ -114,26 +119,53 @@ def live_and_die(client: Gateway, service: Service) -> None:
 
 @pytest.mark.timeout(120 + 5 * KILLS)
 def test_a_client_killed_at_any_moment_loses_nothing_and_stores_nothing_twice(
-    engine: Engine, service: Service, key: str, tmp_path: Path, capsys
+    engine: Engine, wearwatch: Service, key: str, tmp_path: Path, capsys
 ) -> None:
-    url = f"http://127.0.0.1:{service.port}"
+    url = f"http://127.0.0.1:{wearwatch.port}"
     client = Gateway(url, key, tmp_path)
-    live_and_die(client, service)
+    live_and_die(client, wearwatch)
     before = sum(stored(engine).values())
     with Client(url, client.queue, key=key, backoff=Backoff(0.05, 0.5)) as last:
         waited = last.stats.waiting
         assert last.flush(60 + KILLS)
         assert last.stats.lost == 0
 
+    with capsys.disabled():
+        print(f"\n{KILLS} kills: {before} readings stored before the end, {waited} waited")
+    assert waited
+    check(client, stored(engine))
+
+
+def check(client: Gateway, found: Counter[int]) -> None:
+    """All that was added is stored or rejected, once; nothing else is but what was about to be added."""
     added, begun = client.numbers("added"), client.numbers("adding")
     wrong = {number for number in begun if number % gateway.WRONG_EVERY == 0}
-    found, refused = stored(engine), client.rejected()
-    with capsys.disabled():
-        print(f"\n{KILLS} kills: {len(added)} readings added, {before} stored before the end, {waited} waited")
-    assert len(added) > 20 * KILLS
-    assert waited
+    refused = client.rejected()
+    assert len(added) > 20
     assert (added - wrong) - found.keys() == set()
     assert found.keys() - begun == set()
     assert (added & wrong) - refused.keys() == set()
     assert refused.keys() - wrong == set()
     assert set(found.values()) == set(refused.values()) == {1}
+
+
+@pytest.mark.timeout(120 + 5 * KILLS)
+def test_a_killed_client_keeps_its_word_on_a_line_that_is_cut_and_drops_answers(
+    service: FakeService, tmp_path: Path
+) -> None:
+    troubles = [
+        "cut",
+        "store and cut",
+        "half an answer",
+        Refuse(503),
+        Refuse(429, {"Retry-After": "0"}),
+        Refuse(500),
+    ]
+    client, chance = Gateway(service.address, "ww_secret", tmp_path), random.Random(KILLS)
+    for _ in range(KILLS // 2):
+        service.script = chance.choices(troubles, k=50)
+        client.live(chance.random() * LONGEST_LIFE_SECONDS)
+    service.script = []
+    with Client(service.address, client.queue, key="ww_secret") as last:
+        assert last.flush(60)
+    check(client, Counter(number_of(at) for _, at in service.stored.elements()))
