@@ -48,12 +48,12 @@ def decode(body: bytes, known: KnownSeries, precision: Precision, now_us: int, m
     text = text.rstrip("\n")
     if text.count(",") > MOST_COMMAS:
         raise TooLarge(f"More than {MOST_COMMAS:,} tags and fields in one request; send them in parts.")
+    if text.count("\n") >= most_lines:
+        raise TooLarge(f"More than {most_lines:,} lines in one request; send them in parts.")
     refused = _refused(text)
     lines = split_lines(text)
     parts: list[Part] = []
     while together := list(islice(lines, LINES_TOGETHER)):
-        if together[-1][0] >= most_lines:
-            raise TooLarge(f"More than {most_lines:,} lines in one request; send them in parts.")
         parts.append(_part(together, known, precision, now_us, refused))
     return _joined(parts)
 

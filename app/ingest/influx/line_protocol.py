@@ -24,7 +24,7 @@ EQUALS = re.compile(r"(?<!\\)=")
 ESCAPED = re.compile(r"\\([,= ])")
 ESCAPED_IN_MEASUREMENT = re.compile(r"\\([, ])")
 
-FLOAT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+FLOAT = re.compile(r"[-+]?(?:[0-9]++\.?[0-9]*+|\.[0-9]++)(?:[eE][-+]?[0-9]++)?")
 UNSIGNED_OR_MINUS = re.compile(r"[-0-9]*+")
 INTEGER = re.compile(r"(?:([-+]?[0-9]{1,20})i|([0-9]{1,20})u)")
 INT64, UINT64 = range(-(2**63), 2**63), range(2**64)

@@ -54,11 +54,13 @@ def _responses(shape: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
 
 async def _write(request: Request, principal: Principal, precision: Precision) -> Response:
     settings, known = request.app.state.settings, request.app.state.known_series
+    committer = committer_of(request.app)
+    committer.check_room()
     body = await read_body(request, settings)
     arguments = (body, precision, known, settings, principal, datetime.now(UTC))
     small = len(body) <= READ_AT_ONCE_BYTES
     write = read(*arguments) if small else await run_in_threadpool(read, *arguments)
-    report = await committer_of(request.app).submit(write.batch)
+    report = await committer.submit(write.batch)
     refused = refused_lines(write, report)
     headers = {"X-Wearwatch-Report": counts(write, report, refused)}
     if refused:

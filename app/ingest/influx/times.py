@@ -12,7 +12,7 @@ from app.ingest.columns import Ints
 from app.ingest.influx.line_protocol import LineFault
 
 # 64 bits of nanoseconds, InfluxDB's bound in every precision.
-LAST_US = (2**63 - 2) // 1_000
+LAST_NS = 2**63 - 2
 WHOLE = re.compile(r"-?[0-9]+")
 DIGITS_OF_64_BITS = 20
 
@@ -26,7 +26,7 @@ class Precision:
 
     @property
     def last(self) -> int:
-        return LAST_US * self.parts // self.times
+        return LAST_NS * self.parts // (self.times * 1_000)
 
 
 NANOSECONDS = Precision(parts=1_000)

@@ -74,9 +74,9 @@ def test_what_the_batching_api_says_it_wrote_is_stored(address, token, engine, g
     assert conflicts == 0
 
 
-def test_a_busy_service_is_tried_again_after_the_time_it_names(address, token, engine, monkeypatch):
-    monkeypatch.setattr("app.ingest.committer.MOST_REQUESTS_WAITING", 0)
-    monkeypatch.setattr("app.ingest.committer.RETRY_AFTER_SECONDS", 1)
+def test_a_busy_service_is_tried_again_after_the_time_it_names(address, token, engine, application, monkeypatch):
+    monkeypatch.setattr(application.state.committer._live, "most_requests", 0)
+    monkeypatch.setattr(application.state.committer._live, "retry_after", 1)
     heard: list[str] = []
     options = WriteOptions(batch_size=60, flush_interval=50, retry_interval=100, max_retry_delay=2_000)
     with (

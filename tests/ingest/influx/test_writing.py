@@ -236,7 +236,7 @@ def test_too_much_at_once_is_413_so_that_clients_split_it(write, application):
 
 
 def test_a_busy_service_says_when_to_come_back(write, application, monkeypatch):
-    monkeypatch.setattr("app.ingest.committer.MOST_REQUESTS_WAITING", 0)
+    monkeypatch.setattr(application.state.committer._live, "most_requests", 0)
     answer = write(LINE)
     assert (answer.status_code, answer.json()["code"]) == (429, "too many requests")
     assert int(answer.headers["retry-after"]) > 0
