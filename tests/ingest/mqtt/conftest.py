@@ -55,8 +55,6 @@ class Mosquitto:
             "log_type all",
             "persistence true",
             f"persistence_location {folder}/",
-            "autosave_interval 1",
-            "autosave_on_changes true",
             *(f"user {name}" for name in ("root",) if os.getuid() == 0),
             *(more or ("allow_anonymous true",)),
         ]
@@ -219,3 +217,13 @@ def subscribed(broker: Mosquitto) -> Callable[[], None]:
         until(lambda: "Sending SUBACK to bridge" in log.read_text(), what="the bridge subscribed")
 
     return wait
+
+
+@pytest.fixture
+def state_of_the_bridge(connect, broker: Mosquitto) -> list[bool]:
+    """What Sparkplug nodes hear of the host `wearwatch`: online or not, in order."""
+    told: list[bool] = []
+    client = connect(broker, "node")
+    client.on_message = lambda _, __, message: told.append(json.loads(message.payload)["online"])
+    client.subscribe("spBv1.0/STATE/wearwatch", 1)
+    return told

@@ -68,6 +68,18 @@ def test_messages_that_cannot_be_understood_are_kept_with_their_reason_and_block
 REFUSALS = ("not JSON", "another machine than its topic", "nested too deeply", "3,000 bytes", "not Sparkplug B")
 
 
+def test_every_refused_message_stands_in_the_ledger_however_many_come_at_once(
+    run_bridge, subscribed, engine, connect, broker
+):
+    run_bridge()
+    client = connect(broker, "many")
+    subscribed()
+    sent = [client.publish("plant/a/press-07/readings", b"%d?" % number, 1) for number in range(1500)]
+    sent[-1].wait_for_publish(20)
+    query = text("SELECT count(DISTINCT payload) FROM rejected_readings WHERE sender = 'mqtt bridge'")
+    until(lambda: rows(engine, query) == [(1500,)])
+
+
 def rows(engine, query) -> list[tuple[object, ...]]:
     with engine.connect() as connection:
         return [tuple(row) for row in connection.execute(query)]

@@ -8,6 +8,7 @@ import time
 
 from sqlalchemy import text
 
+from app.ingest.mqtt import bridge
 from tests.ingest.mqtt.conftest import until
 
 TOPIC = "plant/a/press-07/readings"
@@ -82,20 +83,22 @@ def test_the_broker_is_restarted(run_bridge, broker, subscribed, publish, stored
 
 
 def test_nothing_is_acknowledged_while_the_database_is_away_and_all_is_stored_after(
-    run_bridge, broker, server, engine, subscribed, publish, stored
+    run_bridge, broker, server, engine, subscribed, publish, stored, state_of_the_bridge, monkeypatch
 ):
-    run_bridge()
+    monkeypatch.setattr(bridge, "LONG_PAUSE_SECONDS", 0.1)
+    run_bridge(mqtt_sparkplug_host="wearwatch")
     subscribed()
     publish(TOPIC, reading(0))
     until(lambda: acknowledgements(broker) == 1)
     refuse_connections(server, engine, refuse=True)
     for second in range(1, 20):
         publish(TOPIC, reading(second))
-    time.sleep(1)
+    until(lambda: state_of_the_bridge == [True, False])
     assert acknowledgements(broker) == 1
     refuse_connections(server, engine, refuse=False)
     until(lambda: len(stored()) == 20)
     until(lambda: acknowledgements(broker) == 20)
+    assert state_of_the_bridge == [True, False, True]
 
 
 def refuse_connections(server, engine, *, refuse: bool) -> None:

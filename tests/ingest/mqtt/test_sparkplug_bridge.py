@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 
 import paho.mqtt.client as mqtt
@@ -77,12 +76,8 @@ def test_history_is_stored_and_is_never_the_latest_value(run_bridge, subscribed,
         assert latest.scalar() == 61.5
 
 
-def test_nodes_are_told_when_readings_can_be_stored(run_bridge, connect, broker):
-    told: list[bool] = []
-    client = connect(broker, "node")
-    client.on_message = lambda _, __, message: told.append(json.loads(message.payload)["online"])
-    client.subscribe("spBv1.0/STATE/wearwatch", 1)
+def test_nodes_are_told_when_readings_can_be_stored(run_bridge, state_of_the_bridge):
     bridge = run_bridge(mqtt_sparkplug_host="wearwatch")
-    until(lambda: told == [True])
+    until(lambda: state_of_the_bridge == [True])
     bridge.stop()
-    until(lambda: told == [True, False])
+    until(lambda: state_of_the_bridge == [True, False])
