@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute, APIRouter
 from fastapi.testclient import TestClient
 from starlette.routing import Mount
 
+from app.ingest import routes as ingest
 from app.main import create_app
 from app.security.policy import Allow, Public
 
@@ -47,6 +48,14 @@ def test_every_route_declares_its_policy(app):
     routes = list(api_routes(app))
     assert len(routes) >= 4
     assert {f"{route.methods} {route.path}": policies(route) for route in routes if not policies(route)} == {}
+
+
+def test_a_direct_route_has_the_policy_and_the_endpoint_it_declares(app):
+    declared = {(method, route.endpoint): policies(route) for route in api_routes(app) for method in route.methods}
+    assert ingest.DIRECT
+    for route in ingest.DIRECT:
+        assert declared[route.method, route.endpoint] == [route.policy]
+        assert f"/api/v1{ingest.router.url_path_for(route.endpoint.__name__)}".endswith(route.path)
 
 
 def test_a_route_without_a_policy_is_noticed(app):
