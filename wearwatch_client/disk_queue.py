@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -16,11 +15,11 @@ from pathlib import Path
 
 from wearwatch_client.backlog import Backlog
 from wearwatch_client.errors import Closed, QueueFailed, QueueFull
-from wearwatch_client.files import RuinedFile, lock_folder, make_folder, remove
+from wearwatch_client.files import RuinedFile, lock_folder, make_folder
 from wearwatch_client.frames import Queued, frame
 from wearwatch_client.kept import KeptFile, Rejected
 from wearwatch_client.position import Position
-from wearwatch_client.segments import Segment, SegmentWriter, find_segments, mend
+from wearwatch_client.segments import Segments, SegmentWriter
 
 # A delivered segment is removed as a whole, so it should be a small part of the disk that is granted.
 SEGMENT_BYTES = 8 << 20
@@ -66,18 +65,13 @@ class DiskQueue:
     def _find(self, folder: Path) -> None:
         self.rejected = Rejected(folder)
         self._saved = Position(folder / "position")
-        self.position = self._saved.number
-        self._segments = deque(find_segments(folder))
-        after = mend(self._segments[-1]) if self._segments else 1
+        self._segments = Segments(folder)
+        after = self._segments.mend()
         # No number is given twice, whatever the power took away.
-        self.next = max(after, self.position, self.rejected.last_number + 1)
-        self._remove_delivered()
-        if self._segments and after <= self.position:
-            remove(self._segments.pop().path)
-        if self._segments:
-            self.position = max(self.position, self._segments[0].first)
+        self.next = max(after, self._saved.number, self.rejected.last_number + 1)
+        self._segments.remove_before(self._saved.number, after)
+        self.position = max(self._saved.number, self._segments.first or self.next)
         self._backlog = Backlog(self.position, KeptFile(folder / "damaged"))
-        self._read_through = 0
 
     @property
     def waiting(self) -> int:
@@ -86,7 +80,7 @@ class DiskQueue:
     @property
     def size(self) -> int:
         with self._lock:
-            return sum(segment.size for segment in self._segments)
+            return self._segments.size
 
     @property
     def lost(self) -> int:
@@ -129,7 +123,8 @@ class DiskQueue:
             self._check_open()
             self._backlog.drop(count)
             self.position = self._backlog.position
-            self._read_through = max(0, self._read_through - self._remove_delivered())
+            # The newest is still written to.
+            self._segments.remove_before(self.position, self.next + 1)
             self._saved.save(self.position)
 
     def close(self) -> None:
@@ -148,7 +143,7 @@ class DiskQueue:
             raise Closed("The client is closed.")
 
     def _reserve(self, size: int) -> None:
-        used = sum(segment.size for segment in self._segments) + self._reserved
+        used = self._segments.size + self._reserved
         if used + size > self._most_bytes:
             raise QueueFull(
                 f"The queue in {self._folder} holds {used:,} of {self._most_bytes:,} bytes, "
@@ -184,29 +179,12 @@ class DiskQueue:
 
     def _written(self, path: Path, size: int, count: int) -> None:
         with self._lock:
-            if not self._segments or self._segments[-1].path != path:
-                self._segments.append(Segment(path, self.next, 0))
-            self._segments[-1].size += size
+            self._segments.grow(path, self.next, size)
             self.next += count
 
     def _read_on(self) -> bool:
         """Whether there was something to read."""
         with self._lock:
             self._check_open()
-            if self._read_through == len(self._segments):
-                return False
-            segment = self._segments[self._read_through]
-            last = self._read_through + 1 == len(self._segments)
-            size, end = segment.size, self.next if last else self._segments[self._read_through + 1].first
-        if self._backlog.load(segment.path, size, end):
-            return True
-        self._read_through += not last
-        return not last
-
-    def _remove_delivered(self) -> int:
-        """Segments whose readings all lie before the position. The newest one may still be written to."""
-        removed = 0
-        while len(self._segments) > 1 and self._segments[1].first <= self.position:
-            remove(self._segments.popleft().path)
-            removed += 1
-        return removed
+            reading = self._segments.reading(self.next)
+        return reading is not None and (self._backlog.load(*reading) or self._segments.read_next())

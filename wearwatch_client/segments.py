@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
-from wearwatch_client.files import BINARY, OWNER_ONLY, append_whole, sync_folder
+from wearwatch_client.files import BINARY, OWNER_ONLY, append_whole, remove, sync_folder
 from wearwatch_client.frames import parse
 
 log = logging.getLogger("wearwatch_client")
@@ -27,9 +28,56 @@ class Segment:
     size: int
 
 
-def find_segments(folder: Path) -> list[Segment]:
-    paths = sorted(path for path in folder.glob(f"*{ENDING}") if path.stem.isdigit())
-    return [Segment(path, int(path.stem), path.stat().st_size) for path in paths]
+class Segments:
+    """All of a queue's, the oldest first, and which of them is being read. Not for two threads at once."""
+
+    def __init__(self, folder: Path) -> None:
+        paths = sorted(path for path in folder.glob(f"*{ENDING}") if path.stem.isdigit())
+        self._all = deque(Segment(path, int(path.stem), path.stat().st_size) for path in paths)
+        self._read_through = 0
+
+    @property
+    def size(self) -> int:
+        return sum(segment.size for segment in self._all)
+
+    @property
+    def first(self) -> int | None:
+        return self._all[0].first if self._all else None
+
+    def mend(self) -> int:
+        """What a crash left at the end. Returns the number that is free after it."""
+        return mend(self._all[-1]) if self._all else 1
+
+    def grow(self, path: Path, first: int, size: int) -> None:
+        if not self._all or self._all[-1].path != path:
+            self._all.append(Segment(path, first, 0))
+        self._all[-1].size += size
+
+    def reading(self, following: int) -> tuple[Path, int, int] | None:
+        """The segment to read, how much of it may be read, and the number after that; None where there is none.
+
+        `following` is the number after the newest segment's last reading.
+        """
+        if self._read_through == len(self._all):
+            return None
+        segment = self._all[self._read_through]
+        return segment.path, segment.size, following if self._is_last() else self._all[self._read_through + 1].first
+
+    def read_next(self) -> bool:
+        """The one being read is read to its end. False for the newest: it may still grow."""
+        last = self._is_last()
+        self._read_through += not last
+        return not last
+
+    def remove_before(self, position: int, following: int) -> None:
+        """Those whose readings are all delivered."""
+        ends = [*(segment.first for segment in self._all), following][1:]
+        for _ in range(sum(end <= position for end in ends)):
+            remove(self._all.popleft().path)
+            self._read_through = max(0, self._read_through - 1)
+
+    def _is_last(self) -> bool:
+        return self._read_through + 1 == len(self._all)
 
 
 def mend(segment: Segment) -> int:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from http.client import HTTPException
 
-from wearwatch_client.answers import InParts, Later, Settled, Verdict, judge
+from wearwatch_client.answers import InParts, Later, Settled, judge
 from wearwatch_client.connection import Connection
 from wearwatch_client.disk_queue import DiskQueue
 from wearwatch_client.errors import Closed
@@ -86,6 +85,7 @@ class Sender:
         self._wait_for_batch()
         rows = [] if self._stopping else self._queue.read(self._most_rows, MOST_BATCH_BYTES)
         if not rows:
+            self.wake()  # what waited may be lost, and somebody may wait for it
             return 0.0
         self.counts["requests"] += 1
         try:
@@ -94,7 +94,8 @@ class Sender:
             return self._failed(f"no answer ({type(error).__name__}: {error})", None)
         verdict = judge(answer, len(rows))
         if isinstance(verdict, Later):
-            return self._later(verdict, asked_seconds(answer.retry_after, answer.date))
+            asked = asked_seconds(answer.retry_after, answer.date)
+            return self._failed(verdict.problem, asked, key_refused=verdict.key_refused)
         return self._settle(rows, verdict)
 
     def _wait_for_batch(self) -> None:
@@ -113,13 +114,17 @@ class Sender:
             if not verdict.for_good:
                 return self._failed(f"one reading alone is refused with {verdict.refusal.reason}", None)
             verdict = Settled(rejected={0: verdict.refusal})
-        self._queue.rejected.keep((rows[place], why) for place, why in sorted(verdict.rejected.items()))
+        refused = [(rows[place], why) for place, why in sorted(verdict.rejected.items())]
+        self._queue.rejected.keep(refused)
         self._queue.acknowledge(len(rows))
-        self.counts.update({**verdict.counts, "rejected": len(verdict.rejected)})
-        self._succeeded(verdict)
+        self.counts.update({**verdict.counts, "rejected": len(refused)})
+        if refused:
+            why = refused[0][1]
+            log.warning("%d readings rejected, the first: %s %s", len(refused), why.field or "", why.reason)
+        self._succeeded()
         return 0.0
 
-    def _succeeded(self, verdict: Verdict) -> None:
+    def _succeeded(self) -> None:
         if self.problem:
             log.warning("The service at %s takes readings again.", self._connection.url)
         self._backoff.reset()
@@ -127,14 +132,6 @@ class Sender:
         with self._changed:
             self.problem, self.key_refused = "", False
             self._changed.notify_all()
-        if isinstance(verdict, Settled) and verdict.rejected:
-            why = verdict.rejected[min(verdict.rejected)]
-            log.warning(
-                "%d readings rejected, the first: %s %s", len(verdict.rejected), why.field or "", why.reason
-            )
-
-    def _later(self, verdict: Later, asked: float | None) -> float:
-        return self._failed(verdict.problem, asked, key_refused=verdict.key_refused)
 
     def _failed(self, problem: str, asked: float | None, *, key_refused: bool = False) -> float:
         """Says what is new; the same problem again is not said again."""
@@ -147,7 +144,6 @@ class Sender:
         return self._backoff.wait(asked, KEY_REFUSED_SECONDS if key_refused else 0.0)
 
     def _pause(self, seconds: float) -> None:
-        """Other threads may wait for news of the same condition; only the end cuts a pause short."""
-        deadline = time.monotonic() + seconds
+        """Only the end cuts it short, whatever else is new."""
         with self._changed:
-            self._changed.wait_for(lambda: self._stopping, max(0.0, deadline - time.monotonic()))
+            self._changed.wait_for(lambda: self._stopping, seconds)

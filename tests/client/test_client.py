@@ -239,6 +239,17 @@ def test_a_full_queue_refuses_loudly_and_takes_again_when_the_service_is_back(se
     assert sum(service.stored.values()) == added + 1
 
 
+def test_nobody_waits_for_what_was_damaged(service, open_client, tmp_path):
+    away = open_client(url="http://127.0.0.1:1")
+    add(away, 3)
+    away.close()
+    [segment] = (tmp_path / "queue").glob("*.segment")
+    segment.write_bytes(segment.read_bytes().replace(b"machine", b"mochine"))
+    client = open_client()
+    assert client.flush(10)
+    assert (client.stats.lost, client.stats.waiting, service.rows) == (3, 0, [])
+
+
 def test_closing_delivers_what_waits(service, open_client):
     with open_client(batch_seconds=60) as client:
         add(client, 10)

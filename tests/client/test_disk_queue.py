@@ -17,6 +17,7 @@ from wearwatch_client import Closed, QueueFailed, QueueFull, QueueInUse, files
 from wearwatch_client import disk_queue as queue_module
 from wearwatch_client.disk_queue import DiskQueue
 from wearwatch_client.frames import frame, parse
+from wearwatch_client.kept import Refusal
 
 ROOM = 1 << 20
 Open = Callable[..., DiskQueue]
@@ -170,6 +171,20 @@ def test_a_lost_position_means_sending_again_not_losing(open_queue, tmp_path, co
     queue.close()
     (tmp_path / "queue" / "position").write_bytes(content)
     assert rest(open_queue()) == [body(number) for number in range(5)]
+
+
+def test_a_queue_of_which_only_the_rejected_are_left_waits_for_nothing(open_queue, tmp_path):
+    queue = open_queue()
+    queue.append([body(0), body(1)])
+    queue.rejected.keep([(queued, Refusal(422, None, "wrong")) for queued in queue.read(2, ROOM)])
+    queue.acknowledge(2)
+    queue.close()
+    for name in ("position", f"{1:020d}.segment"):
+        (tmp_path / "queue" / name).unlink()
+    queue = open_queue()
+    assert queue.waiting == 0
+    queue.append([body(2)])
+    assert [queued.number for queued in queue.read(9, ROOM)] == [3]
 
 
 def test_a_position_beyond_what_the_power_left_does_not_swallow_new_readings(open_queue):
@@ -329,7 +344,7 @@ def test_every_write_is_on_disk_before_append_returns_and_threads_share_it(open_
         thread.join()
     assert len(synced) == 1
     assert sorted(rest(queue)) == sorted(body(number) for number in range(33))
-    assert synced[-1] == queue._segments[-1].size
+    assert synced[-1] == queue.size
 
 
 def test_without_durable_no_append_waits_for_the_disk(open_queue, monkeypatch):
