@@ -6,6 +6,7 @@ import logging
 import random
 import sys
 import time
+from collections.abc import Callable
 from functools import lru_cache
 
 import structlog
@@ -16,8 +17,11 @@ from app.metrics import REQUEST_SECONDS, REQUESTS
 from app.settings import Settings
 
 # Machines ask these many times a second; while all is well they are counted in /metrics, not written down.
-QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/api/v1/readings"})
+QUIET_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/api/v1/readings", "/api/v2/write", "/write"})
 SECRET_NAMES = frozenset({"password", "secret", "token", "authorization", "cookie", "csrf_token", "database_url"})
+# What a sender hears again and again until there is room, or the database is back; writing each down costs as much
+# as answering it.
+PASSING = frozenset({429, 503, 507})
 LONGEST_PATH = 300
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -96,6 +100,26 @@ class RequestLog:
             _record(scope, status, time.perf_counter() - started)
 
 
+class Seldom:
+    """Lets one line a second through, which says how many like it were left out."""
+
+    def __init__(self, seconds: float = 1.0, now: Callable[[], float] = time.monotonic) -> None:
+        self._seconds, self._now = seconds, now
+        self._next, self._left_out = 0.0, 0
+
+    def turn(self) -> int | None:
+        """How many were left out before this one; None where it is to be left out too."""
+        if self._now() < self._next:
+            self._left_out += 1
+            return None
+        left_out, self._left_out = self._left_out, 0
+        self._next = self._now() + self._seconds
+        return left_out
+
+
+BUSY = Seldom()
+
+
 @lru_cache(maxsize=1000)
 def _counted(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
     """Looked up once: the library's own look-up costs more than the counting."""
@@ -109,9 +133,18 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
     requests, request_seconds = _counted(method, route, status)
     requests.inc()
     request_seconds.observe(seconds)
-    if scope["path"] in QUIET_PATHS and status < 400:
+    more: int | None = None
+    if scope["path"] in QUIET_PATHS and (status < 400 or (status in PASSING and (more := BUSY.turn()) is None)):
         return
     actor = scope.get("state", {}).get("actor")
     # A path is whatever a stranger sent; a line break in it would forge a line.
     path = "".join(character if character.isprintable() else "?" for character in scope["path"][:LONGEST_PATH])
-    log.info("request", method=method, path=path, status=status, ms=round(seconds * 1000, 1), actor=actor)
+    log.info(
+        "request",
+        method=method,
+        path=path,
+        status=status,
+        ms=round(seconds * 1000, 1),
+        actor=actor,
+        **({"more": more} if more else {}),
+    )

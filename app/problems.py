@@ -31,8 +31,10 @@ from app.errors import (
     Unavailable,
     WearwatchError,
 )
+from app.logs import Seldom
 
 log = structlog.get_logger(__name__)
+DATABASE_AWAY = Seldom()
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
@@ -143,7 +145,8 @@ def of_database(request: Request, error: Exception) -> Response:
     """Input that PostgreSQL cannot hold is the sender's; everything else about it will pass."""
     assert isinstance(error, exc.SQLAlchemyError)
     state = getattr(getattr(error, "orig", None), "sqlstate", None)
-    log.warning("database refused", kind=type(error).__name__, sqlstate=state)
+    if (more := DATABASE_AWAY.turn()) is not None:
+        log.warning("database refused", kind=type(error).__name__, sqlstate=state, more=more)
     if state == DISK_FULL:
         return of_error(request, _full())
     if isinstance(error, exc.DataError):

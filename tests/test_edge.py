@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 
 from app.database import make_engine
 from app.ingest.rollup import ensure_bucket_width
-from app.logs import RequestLog, hide_secrets
+from app.logs import RequestLog, Seldom, hide_secrets
 from app.main import create_app
 from app.security.body_limit import BodyLimit
 from app.security.policy import Role, public
@@ -219,6 +219,14 @@ def test_a_path_cannot_forge_a_line_of_the_log(client):
 def test_a_secret_that_is_logged_by_mistake_is_hidden():
     event = hide_secrets(None, "info", {"event": "x", "password": "hush", "token": "hush"})
     assert "hush" not in str(event)
+
+
+def test_of_many_lines_alike_one_a_second_is_written_and_says_how_many_were_not():
+    now = 100.0
+    seldom = Seldom(1.0, lambda: now)
+    assert [seldom.turn() for _ in range(4)] == [0, None, None, None]
+    now = 101.5
+    assert [seldom.turn(), seldom.turn()] == [3, None]
 
 
 def test_what_is_not_http_passes():
