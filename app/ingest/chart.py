@@ -28,7 +28,7 @@ from app.ingest.chart_parts import (
 from app.ingest.columns import Ints
 from app.ingest.envelope import SECOND_US, Grid, Points, as_json, joined, thinned
 from app.ingest.latest import latest_readings
-from app.ingest.rollup import dense_from
+from app.ingest.summing import dense_from
 from app.settings import Settings
 
 DEFAULT_SPAN = timedelta(days=7)
