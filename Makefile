@@ -43,7 +43,7 @@ bench: install ## Measure speed against peers in the same run; writes bench/resu
 	@exec $(BIN)/python -m bench
 
 faults: install ## Kill the service under load and see that nothing acknowledged is lost
-	@exec $(BIN)/python -m pytest tests/faults
+	@exec $(BIN)/python -m pytest tests/faults tests/client/test_killed.py
 
 docs: install ## Write the generated pages of docs/ anew
 	@exec $(BIN)/wearwatch docs

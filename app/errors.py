@@ -6,6 +6,7 @@ WearwatchError
 ├── NotSignedIn         401  no credentials, or not valid ones
 ├── NotAllowed          403  valid credentials without the right
 ├── NotFound            404
+├── TooSlow             408  it did not arrive in time; send it again
 ├── Conflict            409  it contradicts what is already there
 ├── TooLarge            413
 ├── TooBusy             429  try again after `retry_after` seconds
@@ -52,6 +53,11 @@ class NotAllowed(WearwatchError):
 class NotFound(WearwatchError):
     status = 404
     title = "Not found"
+
+
+class TooSlow(WearwatchError):
+    status = 408
+    title = "Too slow"
 
 
 class Conflict(WearwatchError):

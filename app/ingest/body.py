@@ -8,7 +8,7 @@ import zlib
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from app.errors import Malformed, TooLarge, Unavailable
+from app.errors import Malformed, TooLarge, TooSlow, Unavailable
 from app.settings import Settings
 
 # A sensor on a poor line needs seconds; who needs longer than this holds a connection for nothing.
@@ -29,7 +29,7 @@ class UnderWay:
 
 
 async def read_body(request: Request, settings: Settings) -> bytes:
-    """The body, unpacked. Raises TooLarge, Malformed or Unavailable as soon as a bound is passed."""
+    """The body, unpacked. Raises TooLarge, TooSlow, Malformed or Unavailable as soon as a bound is passed."""
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "", "gzip", "x-gzip"):
         raise Malformed(f"Content-Encoding {encoding[:40]!r} is not understood; send gzip or none.")
@@ -42,7 +42,7 @@ async def read_body(request: Request, settings: Settings) -> bytes:
         async with asyncio.timeout(SECONDS_TO_ARRIVE):
             return await arriving.whole(request)
     except TimeoutError as error:
-        raise Malformed(f"The body did not arrive within {SECONDS_TO_ARRIVE} seconds.") from error
+        raise TooSlow(f"The body did not arrive within {SECONDS_TO_ARRIVE} seconds.") from error
     finally:
         under_way.bytes -= arriving.counted
 

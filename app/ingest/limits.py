@@ -25,7 +25,7 @@ LIMITS: tuple[Limit, ...] = (
     Limit("Body as sent", "", "413", "max_body_bytes"),
     Limit("Body after gunzip", "", "413; a bomb is never unpacked", "max_decompressed_bytes"),
     Limit("Members of a gzip body", f"{body.MOST_GZIP_MEMBERS:,}", "400"),
-    Limit("Time for the body to arrive", f"{body.SECONDS_TO_ARRIVE} s", "400"),
+    Limit("Time for the body to arrive", f"{body.SECONDS_TO_ARRIVE} s", "408"),
     Limit(
         f"All bodies a process receives at a time; one of up to {body.ALWAYS_ROOM_BYTES >> 10} KiB always may",
         "",
