@@ -14,7 +14,9 @@ from sqlalchemy.orm import Session
 
 from app.database import make_engine, session_scope
 from app.fleet.tables import Event, Machine
+from app.ingest.arrival_tables import ArrivalTotal, RefusalTotal
 from app.ingest.partitions import ensure_partitions
+from app.ingest.quality_tables import ReadingFlag
 from app.ingest.tables import CORE_CHANNELS, Channel, ReadingConflict, RejectedReading
 from app.planning.tables import Plan, PlanItem
 from app.risk.tables import LatestPrediction, Model, Prediction
@@ -341,6 +343,37 @@ def make_trouble(session: Session, machines: list[Machine], now: datetime) -> No
             refused_value=21.3,
             sender="key gateway-2",
             received_at=now - timedelta(hours=2),
+        )
+    )
+    hour = (now - timedelta(hours=1)).replace(minute=0, second=0, microsecond=0)
+    counts = {"duplicates": 3, "merged": 0, "conflicts": 1, "last_received_at": now - timedelta(minutes=12)}
+    session.add_all(
+        [
+            ArrivalTotal(sender=f"key gateway-{number}", machine_id=machine.id, hour=hour, accepted=1000 * number,
+                         late=7, least_lag_s=0, largest_lag_s=5 * 3600, **counts)
+            for number, machine in enumerate(machines[:3])
+        ]
+    )  # fmt: skip
+    session.add(
+        RefusalTotal(
+            sender="key gateway-1",
+            machine_id=0,
+            kind="future",
+            hour=hour,
+            refused=12,
+            last_received_at=now - timedelta(minutes=12),
+        )
+    )
+    session.add(
+        ReadingFlag(
+            machine_id=machines[0].id,
+            bucket_start=hour,
+            channel_id=4,
+            kind="counter_reset",
+            n=1,
+            first_at=hour,
+            value=0.5,
+            before=10234.5,
         )
     )
 

@@ -50,7 +50,7 @@ class Account:
 
 @dataclass(frozen=True)
 class DataPage:
-    """`sender` and `machine` are what the page is narrowed to; of each list the first rows, `*_total` counts all."""
+    """`sender` and `machine` are what the page is narrowed to; of each list the first, `*_total` counts all."""
 
     frame: Frame
     sender: str

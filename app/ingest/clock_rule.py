@@ -55,4 +55,6 @@ def _behind(least_lags_s: Sequence[int]) -> str | None:
 def _span(seconds: int) -> str:
     if seconds < 120:
         return f"{seconds} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:,.0f} days"

@@ -15,7 +15,9 @@ from app.dashboard.assets import STATIC, asset_address, plotly_address
 from app.dashboard.rendering import BY_CONTEXT, TEMPLATES, path_part
 from app.database import session_scope
 from app.fleet.tables import Event, Machine
-from app.ingest.tables import ReadingConflict, RejectedReading
+from app.ingest.arrival_tables import ArrivalTotal, RefusalTotal
+from app.ingest.quality_tables import ReadingFlag
+from app.ingest.tables import Channel, ReadingConflict, RejectedReading
 from app.main import create_app
 from app.planning.tables import Plan, PlanItem
 from app.risk.tables import LatestPrediction, Model, Prediction
@@ -258,6 +260,32 @@ def test_nothing_else_is_served_as_an_asset(operator: TestClient, address: str):
     assert operator.get(address).status_code == 404
 
 
+def test_the_data_page_names_who_sent_what_and_what_is_wrong_with_it(operator: TestClient):
+    said = shown(operator.get("/data").text)
+    assert "Silent machines" in said
+    assert "key gateway-1 1,000 3 0 1 12 7 5 h" in said
+    assert "12 readings lay in the future and were refused" in said
+    assert "running hours started again: 0.50 h after 10,234" in said
+
+
+def test_the_data_page_can_be_narrowed_to_a_sender_or_a_machine(operator: TestClient):
+    sender = operator.get("/data?sender=key%20gateway-2").text
+    assert "only from key gateway-2" in shown(sender)
+    assert '<a href="/machines/' in sender
+    assert "key gateway-1" not in sender
+    assert "press-44" not in sender
+    assert operator.get("/data?machine=nobody").status_code == 404
+    assert operator.get("/data?sender=nobody").status_code == 200
+
+
+def test_a_machine_shows_that_its_counter_started_again(operator: TestClient, made: Engine):
+    with session_scope(made) as session:
+        key = session.scalar(select(Machine.key).join(ReadingFlag, ReadingFlag.machine_id == Machine.id))
+    page = operator.get(f"/machines/{key}").text
+    assert "running hours started again" in shown(page)
+    assert f"/data?machine={key}" in page
+
+
 # An empty fleet, and a hostile one
 
 
@@ -345,10 +373,32 @@ def hostile_fleet(engine: Engine) -> None:
                 ),
             ]
         )
-        session.execute(text("INSERT INTO channels (key) VALUES (:key)"), {"key": ATTACK})
+        channel = Channel(key=ATTACK)
+        session.add(channel)
+        session.flush()
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        counts = {"accepted": 2**62, "duplicates": 0, "merged": 0, "conflicts": 2**62, "late": 1}
+        flag = {"kind": ATTACK, "n": 2**31 - 1, "first_at": now, "value": 1e308, "before": -1e308}
+        session.add_all(
+            [
+                ArrivalTotal(sender=ATTACK, machine_id=machine.id, hour=hour, least_lag_s=-(2**31),
+                             largest_lag_s=2**31 - 1, last_received_at=now, **counts),
+                RefusalTotal(sender=ATTACK, machine_id=0, kind=ATTACK, hour=hour, refused=9, last_received_at=now),
+                ReadingFlag(machine_id=machine.id, bucket_start=hour, channel_id=channel.id, **flag),
+            ]
+        )  # fmt: skip
 
 
-@pytest.mark.parametrize("page", [*PAGES, f"/machines/{path_part(KEY)}", "/models/1"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        *PAGES,
+        f"/machines/{path_part(KEY)}",
+        "/models/1",
+        f"/data?sender={path_part(ATTACK)}",
+        f"/data?machine={path_part(KEY)}",
+    ],
+)
 def test_names_that_are_attacks_stay_text(browser: TestClient, engine: Engine, page: str):
     hostile_fleet(engine)
     answer = browser.get(page)
