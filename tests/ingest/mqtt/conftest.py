@@ -18,7 +18,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from sqlalchemy import Engine, text
 
-from app.ingest.mqtt.bridge import Bridge, make_bridge
+from app.ingest.mqtt.bridge import Bridge, prepare
 from app.settings import Settings
 
 PROGRAM = "/usr/sbin/mosquitto"
@@ -143,7 +143,7 @@ def run_bridge(engine: Engine, mqtt_settings: Settings) -> Iterator[Callable[...
     running: list[tuple[Bridge, threading.Thread]] = []
 
     def run(**more: object) -> Bridge:
-        bridge = make_bridge(engine, mqtt_settings.model_copy(update=more))
+        bridge = prepare(mqtt_settings.model_copy(update=more))(engine)
         thread = threading.Thread(target=bridge.run)
         thread.start()
         running.append((bridge, thread))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
-from app.errors import BadInput
+from app.errors import BadInput, Unavailable
 from app.ingest.mqtt.access import access
+from app.ingest.mqtt.bridge import prepare
 from app.ingest.mqtt.reading import Reader
 from app.settings import Settings
-from tests.ingest.mqtt.conftest import Mosquitto, until
+from tests.ingest.mqtt.conftest import Mosquitto, free_port, until
 
 SECRET = "hush-hush"
 EC = "ec_paramgen_curve:prime256v1"
@@ -93,3 +95,12 @@ def test_a_certificate_that_cannot_be_checked_is_not_trusted(run_bridge, guarded
 
 def guarded_log(guarded: Mosquitto) -> str:
     return (guarded.config.parent / "mosquitto.log").read_text()
+
+
+def test_the_bridge_answers_prometheus_and_says_when_its_port_is_taken(run_bridge, engine, mqtt_settings):
+    port = free_port()
+    run_bridge(mqtt_url="mqtt://127.0.0.1:1", mqtt_metrics_port=port)
+    with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        assert "wearwatch_mqtt_messages_total" in answer.read().decode()
+    with pytest.raises(Unavailable, match=f"127.0.0.1:{port}"):
+        prepare(mqtt_settings.model_copy(update={"mqtt_metrics_port": port}))(engine)
