@@ -24,7 +24,7 @@ WHOLE_YEARS_AFTER = 2
 EXISTS = text("SELECT to_regclass(:name) IS NOT NULL")
 MONTHS_OF_YEAR = text("SELECT count(*) FROM pg_inherits WHERE inhrelid::regclass::text ~ :pattern")
 # Dropping a partition stops all statements on its table; behind a long one (a backup) it gives up and comes again.
-PATIENCE = "1s"
+PATIENCE = "300ms"
 PARTITIONS = text(
     "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = to_regclass(:table) ORDER BY 1"
 )
