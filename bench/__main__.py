@@ -14,6 +14,7 @@ WORDS = {
     "charts": "P10: the chart of a day and of 30 days at 1 Hz against reading all rows",
     "rollups": "P11: one hour of new readings with ten times the history",
     "storage": "P8: bytes a stored reading against a plain table with a primary key",
+    "mqtt": "the MQTT bridge through a real Mosquitto",
     "ingest": "P1 to P7 and P16: durable ingest over HTTP against InfluxDB and the textbook endpoint",
 }
 # Another peer of the goal in the list of checks than the one measured here.
@@ -29,7 +30,7 @@ def main() -> None:
             if name == "ingest":
                 _ingest(given)
                 continue
-            if name in ("charts", "rollups", "storage"):
+            if name in ("charts", "rollups", "storage", "mqtt"):
                 _stored(name, given.rounds)
                 continue
             found, more = _measure(name, given)
@@ -52,7 +53,7 @@ def _ingest(given: argparse.Namespace) -> None:
 
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     by_name: dict[str, list[finding.Finding]] = {}
-    plan = ingest.Plan(given.only, given.rounds, given.seconds, given.processes, given.stored)
+    plan = ingest.Plan(given.only, given.rounds, given.seconds, given.processes, given.stored, given.packed)
     for found in ingest.measure(plan):
         finding.show(found)
         by_name.setdefault(found.name, []).append(found)
@@ -107,6 +108,7 @@ def _arguments() -> argparse.Namespace:
         default=5_000_000,
         help="readings that P7 of `ingest` fills in first (default %(default)s; in full: 50000000)",
     )
+    parser.add_argument("--packed", action="store_true", help="P7's stored readings as the worker packs them")
     parser.add_argument(
         "--processes",
         type=lambda words: [_positive(word) for word in words.split(",")],

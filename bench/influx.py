@@ -52,7 +52,7 @@ def influx(folder: Path) -> Iterator[Target]:
         yield Target(
             NAME,
             port,
-            f"/write?db={DATABASE}&precision=s",
+            f"/write?db={DATABASE}&precision=ms",
             "Content-Type: text/plain\r\n",
             "lines",
             number,

@@ -27,13 +27,17 @@ MEASURES = ("P1", "P2", "P3", "P6", "P5", "P16", "P7")
 
 @dataclass(frozen=True)
 class Plan:
-    """What to measure. `processes`: of the service, a side for each number; `stored`: readings that P7 fills in."""
+    """What to measure.
+
+    `processes`: of the service, a side for each number; `stored`: readings that P7 fills in, `packed` or as rows.
+    """
 
     only: Sequence[str]
     rounds: int
     seconds: float
     processes: Sequence[int]
     stored: int
+    packed: bool
 
 
 @dataclass
@@ -84,8 +88,9 @@ def _measure(name: str, plan: Plan, sides: Sides, ours: Sequence[Target], peers:
         full = sides.start(services.wearwatch(full_url, sides.folder, plan.processes[0], "Wearwatch, full"))
         empty_url = services.new_database(sides.url, "p7_empty")
         empty = sides.start(services.wearwatch(empty_url, sides.folder, plan.processes[0], "Wearwatch, empty"))
-        history.fill(full, full_url, plan.stored)
-        return [history.compare(empty, full, plan.stored, rounds, seconds)]
+        history.fill(full, full_url, plan.stored, packed=plan.packed)
+        words = f"{plan.stored:,} {'packed' if plan.packed else 'stored'}"
+        return [history.compare(empty, full, words, rounds, seconds)]
     if name == "P16":
         with training(sides.folder) as trained:
             return latency.while_training(ours[0], trained, rounds, seconds)

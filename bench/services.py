@@ -17,7 +17,7 @@ from bench.target import Target, free_port, running
 
 JSON = "Content-Type: application/json\r\n"
 WHOLE = """
-    SELECT count(*) FROM readings {join} WHERE {machine} LIKE '{series}-%'
+    SELECT count(*) FROM {readings} WHERE {machine} LIKE '{series}-%'
     AND num_nonnulls(temperature_c, vibration_mm_s, current_a, runtime_hours) = 4
 """
 
@@ -35,7 +35,8 @@ def wearwatch(url: URL, folder: Path, processes: int, name: str = "Wearwatch") -
         "WEARWATCH_DATA_DIR": str(folder),
         "WEARWATCH_PROCESSES": str(processes),
     }
-    join = "JOIN machines ON machines.id = machine_id"
+    # Packed or not.
+    readings = "every_reading JOIN machines ON machines.id = machine_id"
     with running(serve, port, "/readyz", **settings) as number:
         yield Target(
             name if processes == 1 else f"{name} x {processes}",
@@ -45,7 +46,7 @@ def wearwatch(url: URL, folder: Path, processes: int, name: str = "Wearwatch") -
             "json",
             number,
             _postmaster(folder),
-            lambda series: int(ask(url, WHOLE.format(join=join, machine="machines.key", series=series))),
+            lambda series: int(ask(url, WHOLE.format(readings=readings, machine="machines.key", series=series))),
             lambda: int(ask(url, WRITTEN)),
         )
 
@@ -65,7 +66,7 @@ def textbook(url: URL, folder: Path) -> Iterator[Target]:
             "json",
             number,
             _postmaster(folder),
-            lambda series: int(ask(own, WHOLE.format(join="", machine="machine", series=series))),
+            lambda series: int(ask(own, WHOLE.format(readings="readings", machine="machine", series=series))),
         )
 
 

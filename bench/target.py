@@ -65,9 +65,9 @@ class Target:
     acknowledged: Counter[str] = field(default_factory=Counter)
     _next: Counter[str] = field(default_factory=Counter)
 
-    def next(self, series: str, start: int, count: int, late_share: float = 0.0) -> Slice:
+    def next(self, series: str, start_ms: int, count: int, late_share: float = 0.0) -> Slice:
         """What of a series it has not been sent yet."""
-        piece = Slice(series, start, self._next[series], count, late_share)
+        piece = Slice(series, start_ms, self._next[series], count, late_share)
         self._next[series] += count
         return piece
 

@@ -43,7 +43,7 @@ def service():
 
 def order(service, connections, requests_a_second=0.0):
     head = "POST / HTTP/1.1\r\nHost: here\r\n"
-    piece = Slice("p", 1_760_000_000, 0, 200)
+    piece = Slice("p", 1_760_000_000_000, 0, 200)
     return Order(service.server_address[1], head, "json", piece, 10, connections, requests_a_second)
 
 
