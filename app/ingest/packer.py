@@ -73,18 +73,26 @@ class Packed(NamedTuple):
 
 
 def pack(
-    engine: Engine, now: datetime, older_than: timedelta, progress: Callable[[date, int], None] | None = None
+    engine: Engine,
+    now: datetime,
+    older_than: timedelta,
+    progress: Callable[[date, int], None] = lambda day, readings: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Packed:
-    """Pack every day that ended `older_than` ago; `progress` hears of each day reached and the readings so far."""
+    """Pack every day that ended `older_than` ago, or until `stop` says so.
+
+    `progress` hears of each day done and the readings so far.
+    """
     until = datetime.combine((now - older_than).astimezone(UTC).date(), datetime.min.time(), UTC)
     readings, machine_days = 0, 0
     for day, machines in _days(engine, until):
         ensure_partitions(engine, [month_of(day)], "reading_blocks")
         for group in _groups(machines):
+            if stop():
+                return Packed(readings, machine_days, [])
             counted = _pack_slot(engine, group, day, now - QUIET)
             readings, machine_days = readings + sum(counted), machine_days + len(counted)
-        if progress:
-            progress(day, readings)
+        progress(day, readings)
     return Packed(readings, machine_days, give_back(engine, until))
 
 

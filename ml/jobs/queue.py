@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import structlog
-from procrastinate import App, PsycopgConnector
+from procrastinate import App, JobContext, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import DeleteJobCondition
 from sqlalchemy import Engine
@@ -56,9 +56,9 @@ def make_queue(engine: Engine, settings: Settings) -> App:
         log.info("trained", verdict=result.verdict)
 
     @queue.periodic(cron=STORAGE_CRON)
-    @queue.task(name="storage", lock="storage", queueing_lock="storage")
-    def storage_task(timestamp: int) -> None:
-        keep_storage(engine, settings)
+    @queue.task(name="storage", lock="storage", queueing_lock="storage", pass_context=True)
+    def storage_task(context: JobContext, timestamp: int) -> None:
+        keep_storage(engine, settings, context.should_abort)
 
     @queue.periodic(cron=RESCUE_CRON)
     @queue.task(name="rescue", queueing_lock="rescue")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 import structlog
@@ -17,7 +18,7 @@ log = structlog.get_logger()
 ACTOR = "worker"
 
 
-def keep_storage(engine: Engine, settings: Settings) -> None:
+def keep_storage(engine: Engine, settings: Settings, stop: Callable[[], bool] = lambda: False) -> None:
     """One round; whatever ends it halfway, the next one goes on where it stopped."""
     now = datetime.now(UTC)
     make_ahead(engine, now)
@@ -25,7 +26,7 @@ def keep_storage(engine: Engine, settings: Settings) -> None:
         name = gone.partition.name if gone.partition else gone.table
         log.info("retention dropped", what=gone.what, table=name, before=gone.before.isoformat(), rows=gone.rows)
     if settings.pack_after is not None:
-        packed = pack(engine, now, settings.pack_after, _tell)
+        packed = pack(engine, now, settings.pack_after, _tell, stop)
         if packed.readings:
             log.info("packed", **packed._asdict())
 

@@ -241,6 +241,14 @@ def test_a_packer_killed_at_any_moment_leaves_every_reading_once(write, ask, eng
     assert ask("SELECT sum(n), count(*) FROM reading_blocks") == [(6 * 4320, 6)]
 
 
+def test_a_packer_that_is_told_to_stop_goes_on_the_next_time(write, ask, engine):
+    write(range(0, 3 * 86_400, 3600))
+    asked = iter([False, True])
+    assert pack(engine, LATER, TWO_DAYS, stop=lambda: next(asked)).machine_days == 1
+    assert pack(engine, LATER, TWO_DAYS).machine_days == 2
+    assert ask("SELECT count(*), (SELECT sum(n) FROM reading_blocks) FROM every_reading") == [(72, 72)]
+
+
 def test_a_block_that_does_not_say_the_same_keeps_its_rows(write, ask, engine):
     write([0, 10, 20])
     with engine.begin() as connection:
