@@ -34,6 +34,26 @@ VALUE = f"""CASE j.channel_id {" ".join(f"WHEN {n} THEN r.{c}" for n, c in enume
     ELSE (r.extra ->> j.key)::float8 END"""
 
 # Touched buckets nearer to each other than stuck values reach are judged as one stretch, with what follows them.
+STRETCH = text(
+    """
+    CREATE TEMPORARY TABLE stretch ON COMMIT DROP AS
+    WITH apart AS (
+        SELECT machine_id, bucket_start, bucket_start - lag(bucket_start) OVER of_machine > :reach AS far
+        FROM taken WINDOW of_machine AS (PARTITION BY machine_id ORDER BY bucket_start)
+    ), numbered AS (
+        SELECT *, count(*) FILTER (WHERE far) OVER (PARTITION BY machine_id ORDER BY bucket_start) AS number
+        FROM apart
+    )
+    SELECT machine_id, min(bucket_start) AS since, max(bucket_start) + :reach AS until,
+        coalesce(lead(min(bucket_start)) OVER (PARTITION BY machine_id ORDER BY number), 'infinity') AS next_since
+    FROM numbered GROUP BY machine_id, number
+    """
+)
+OF_CHANNEL = (
+    "FROM rollups AS r WHERE r.machine_id = w.machine_id AND r.channel_id = w.channel_id AND r.bucket_start"
+)
+# Of each channel, from the bucket before the stretch to the one after it: those where a doubt is possible at all,
+# and the one after, whose change from the value before it may be another one now.
 JUDGE = text(
     f"""
     CREATE TEMPORARY TABLE judged ON COMMIT DROP AS
@@ -42,53 +62,44 @@ JUDGE = text(
             asset_class text, key text, low float8, high float8, most_per_minute float8, least_step float8,
             stuck interval, stuck_readings int
         ) JOIN channels USING (key)
-    ), apart AS (
-        SELECT machine_id, bucket_start, bucket_start - lag(bucket_start) OVER of_machine > :reach AS far
-        FROM taken WINDOW of_machine AS (PARTITION BY machine_id ORDER BY bucket_start)
-    ), numbered AS (
-        SELECT *, count(*) FILTER (WHERE far) OVER (PARTITION BY machine_id ORDER BY bucket_start) AS number
-        FROM apart
-    ), stretch AS (
-        SELECT machine_id, min(bucket_start) AS since, max(bucket_start) + :reach AS until,
-            coalesce(lead(min(bucket_start)) OVER (PARTITION BY machine_id ORDER BY number), 'infinity')
-                AS next_since
-        FROM numbered GROUP BY machine_id, number
     ), watched AS (
         SELECT stretch.*, rule.*, m.rated_current_a
         FROM stretch JOIN machines AS m ON m.id = stretch.machine_id
         JOIN rule ON rule.asset_class = CASE WHEN m.asset_class = ANY(:classes) THEN m.asset_class ELSE :default END
-    ), series AS (
-        SELECT w.*, r.* FROM watched AS w CROSS JOIN LATERAL (
-            (SELECT bucket_start, n, min, max, last FROM rollups AS r WHERE r.machine_id = w.machine_id
-                AND r.channel_id = w.channel_id AND r.bucket_start < w.since ORDER BY r.bucket_start DESC LIMIT 1)
-            UNION ALL
-            SELECT bucket_start, n, min, max, last FROM rollups AS r WHERE r.machine_id = w.machine_id
-                AND r.channel_id = w.channel_id AND r.bucket_start >= w.since AND r.bucket_start < w.until
-            UNION ALL
-            (SELECT bucket_start, n, min, max, last FROM rollups AS r WHERE r.machine_id = w.machine_id
-                AND r.channel_id = w.channel_id AND r.bucket_start >= w.until AND r.bucket_start < w.next_since
-                ORDER BY r.bucket_start LIMIT 1)
+    ), seen AS (
+        SELECT w.*, r.*,
+            coalesce(min < low, false) OR coalesce(max > high, false)
+            OR coalesce(most_per_minute IS NOT NULL AND greatest(max, before) - least(min, before) >= least_step,
+                false)
+            OR (channel_id = {RUNTIME_ID} AND (coalesce(min < before, false) OR last < max
+                OR greatest(max, before) - least(min, before) > {COUNTER_LEAP_HOURS})) AS look,
+            coalesce(min = max AND bucket_start < until
+                AND (before = min OR bucket_before IS NULL OR bucket_before < bucket_start + :width - stuck), false)
+                AS still
+        FROM watched AS w CROSS JOIN LATERAL (
+            SELECT r.bucket_start, r.n, r.min, r.max, r.last, lag(r.last) OVER in_order AS before,
+                lag(r.bucket_start) OVER in_order AS bucket_before
+            {OF_CHANNEL} >= coalesce((SELECT max(r.bucket_start) {OF_CHANNEL} < w.since), w.since)
+                AND r.bucket_start <= coalesce(
+                    (SELECT min(r.bucket_start) {OF_CHANNEL} >= w.until AND r.bucket_start < w.next_since), w.until
+                )
+            WINDOW in_order AS (ORDER BY r.bucket_start)
         ) AS r
-    ), pairs AS (
-        SELECT *, lag(last) OVER of_channel AS before, lag(bucket_start) OVER of_channel AS bucket_before
-        FROM series WINDOW of_channel AS (PARTITION BY machine_id, channel_id, since ORDER BY bucket_start)
     )
-    SELECT *,
-        coalesce(min < low, false) OR coalesce(max > high, false)
-        OR coalesce(most_per_minute IS NOT NULL AND greatest(max, before) - least(min, before) >= least_step, false)
-        OR (channel_id = {RUNTIME_ID} AND (coalesce(min < before, false) OR last < max
-            OR greatest(max, before) - least(min, before) > {COUNTER_LEAP_HOURS})) AS look,
-        coalesce(min = max AND bucket_start < until
-            AND (before = min OR bucket_before IS NULL OR bucket_before < bucket_start + :width - stuck), false)
-            AS still
-    FROM pairs WHERE bucket_start >= since
+    SELECT * FROM seen WHERE bucket_start >= since AND (look OR still OR bucket_start >= until)
     """  # noqa: S608  (numbers and names of our own)
 )
 FORGET = text(
+    """
+    DELETE FROM reading_flags AS f USING stretch AS s
+    WHERE f.machine_id = s.machine_id AND f.bucket_start >= s.since AND f.bucket_start < s.until
+    """
+)
+FORGET_AFTER = text(
     f"""
     DELETE FROM reading_flags AS f USING judged AS j
-    WHERE f.machine_id = j.machine_id AND f.channel_id = j.channel_id AND f.bucket_start = j.bucket_start
-        AND (f.kind <> '{STUCK}' OR j.bucket_start < j.until)
+    WHERE j.bucket_start >= j.until AND f.machine_id = j.machine_id AND f.channel_id = j.channel_id
+        AND f.bucket_start = j.bucket_start AND f.kind <> '{STUCK}'
     """  # noqa: S608
 )
 FOUND = text("SELECT coalesce(bool_or(look), false), coalesce(bool_or(still), false) FROM judged")
@@ -165,9 +176,11 @@ def flag_touched(session: Session, settings: Settings) -> None:
         "default": DEFAULT,
         "reach": reach,
     }
-    session.execute(text("DROP TABLE IF EXISTS pg_temp.judged"))
+    session.execute(text("DROP TABLE IF EXISTS pg_temp.stretch, pg_temp.judged"))
+    session.execute(STRETCH, {"reach": reach})
     session.execute(JUDGE, given | width)
     session.execute(FORGET)
+    session.execute(FORGET_AFTER)
     look, still = session.execute(FOUND).one()
     if look:
         session.execute(FLAG_READINGS, width)
