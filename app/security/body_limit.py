@@ -21,7 +21,8 @@ CLOSE = {"Connection": "close"}
 class BodyLimit:
     """Refuses by the announced length at once, otherwise when the limit or the time has run out.
 
-    Readings come on `bulk` paths, whose routes know their sender before they read; other bodies are documents.
+    Readings come on `bulk` paths, whose routes know their sender before they read, and refuse an announced length
+    themselves, in the shape that their clients know; other bodies are documents.
     """
 
     def __init__(
@@ -40,8 +41,9 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        most_bytes = self.most_bytes if scope["path"] in self.bulk else min(self.most_bytes, MOST_DOCUMENT_BYTES)
-        if announced_length(scope) > most_bytes:
+        is_bulk = scope["path"] in self.bulk
+        most_bytes = self.most_bytes if is_bulk else min(self.most_bytes, MOST_DOCUMENT_BYTES)
+        if announced_length(scope) > most_bytes and not is_bulk:
             await problem(413, "Too large", _too_large(most_bytes), CLOSE)(scope, receive, send)
             return
         await self.app(scope, self._limited(receive, most_bytes), send)

@@ -86,7 +86,8 @@ def _part(
         faults |= {row: LineFault(NO_TEXT_REASON) for row, line in enumerate(lines) if refused.search(line)}
         lines = tuple("" if row in faults else line for row, line in enumerate(lines))
     parts = []
-    for alike in cut(lines, known, faults):
+    groups = cut(lines, known, faults)
+    for alike in groups:
         times, time_faults = microseconds(alike.times, precision, now_us)
         faults |= {alike.rows[place]: fault for place, fault in time_faults.items()}
         parts.append(convert(alike, times, known.mapping.booleans_are_numbers, faults))
@@ -95,14 +96,19 @@ def _part(
     if (np.diff(rows) < 0).any():
         order = np.argsort(rows)
         rows, columns = rows[order], columns.take(order)
-    rejected = [_rejection(numbered[row], faults[row]) for row in sorted(faults)]
+    machines = (
+        {row: key for group in groups for row, key in zip(group.rows, group.machines, strict=True)}
+        if faults
+        else {}
+    )
+    rejected = [_rejection(numbered[row], faults[row], machines.get(row)) for row in sorted(faults)]
     return Part(columns, np.array(numbers)[rows], rejected, sum(part.ignored_fields for part in parts))
 
 
-def _rejection(line: tuple[int, str], fault: LineFault) -> Rejection:
+def _rejection(line: tuple[int, str], fault: LineFault, machine: str | None) -> Rejection:
     number, text = line
     name = None if fault.field is None else fault.field[:LONGEST_NAME]
-    return Rejection(number, name, fault.reason, None, text[:LONGEST_PAYLOAD])
+    return Rejection(number, name, fault.reason, machine or None, text[:LONGEST_PAYLOAD])
 
 
 def _joined(parts: Sequence[Part]) -> Lines:

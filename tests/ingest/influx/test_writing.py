@@ -235,6 +235,30 @@ def test_too_much_at_once_is_413_so_that_clients_split_it(write, application):
     assert (answer.status_code, answer.json()["code"]) == (413, "request too large")
 
 
+def test_a_body_that_is_too_large_is_413_in_the_shape_of_its_version(write, application):
+    settings = application.state.settings.model_copy(
+        update={"max_body_bytes": 1024, "max_decompressed_bytes": 2048}
+    )
+    application.state.settings = settings
+    for body, headers in ((LINE * 100, {}), (gzip.compress(LINE.encode() * 100), {"content-encoding": "gzip"})):
+        answer = write(body, **headers)
+        assert (answer.status_code, answer.json()["code"]) == (413, "request too large")
+        assert "body is larger than" in write(body, "/write", **headers).json()["error"]
+    announced = write(LINE, "/write", **{"content-length": "999999999"})
+    assert (announced.status_code, list(announced.json())) == (413, ["error"])
+
+
+def test_a_body_that_is_no_gzip_is_named(write):
+    answer = write(b"no gzip", **{"content-encoding": "gzip"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+
+
+def test_a_bad_value_is_kept_with_its_machine(write, client):
+    assert write(f"motor,machine=a rpm=fast {NOON * NS}").status_code == 400
+    kept = client.get("/api/v1/readings/rejected").json()["items"][0]
+    assert (kept["machine"], kept["field"], kept["reason"]) == ("a", "rpm", "invalid number 'fast'")
+
+
 def test_a_busy_service_says_when_to_come_back(write, application, monkeypatch):
     monkeypatch.setattr(application.state.committer._live, "most_requests", 0)
     answer = write(LINE)
