@@ -107,23 +107,30 @@ def _parts(
 ) -> Iterable[Parts]:
     """What the level covers, and the readings of what it does not."""
     width_us = settings.bucket_seconds * SECOND_US
-    first = -(-_us(asked.start) // width_us) * width_us
-    settled = min(
-        _us(rolled_up_to(session, asked.machine_id) or asked.start), _us(asked.end) // width_us * width_us
-    )
-    inner = asked._replace(start=_time(first), end=_time(max(first, settled)))
+    inner = _rolled_up(session, asked, width_us)
     if level.source == "rollups":
         yield from_rollups(session, *inner)
-        covered = np.arange(first, max(first, settled), width_us)
+        gaps = _not_empty([(asked.start, inner.start), (inner.end, asked.end)])
     else:
         minutes = from_minutes(session, *inner) if level.source == "minutes" else {}
         yield minutes
         covered = _buckets(minutes, width_us)
+        gaps = _between(asked, covered, width_us)
         if asked.start < kept_from:
             old = from_rollups(session, *inner._replace(end=min(inner.end, kept_from)))
             yield {key: points.take(~np.isin(points.t_us, covered)) for key, points in old.items()}
-    if gaps := _gaps(asked, covered, width_us):
+    if gaps:
         yield from_readings(session, asked.machine_id, gaps, level.grid)
+
+
+def _rolled_up(session: Session, asked: Window, width_us: int) -> Window:
+    """The part of the window filled by whole buckets before the newest rolled-up one; empty where there is none."""
+    first = -(-_us(asked.start) // width_us) * width_us
+    newest = rolled_up_to(session, asked.machine_id)
+    settled = min(_us(newest), _us(asked.end) // width_us * width_us) if newest else first
+    if settled <= first:
+        return asked._replace(end=asked.start)
+    return asked._replace(start=_time(first), end=_time(settled))
 
 
 def _buckets(parts: Parts, width_us: int) -> Ints:
@@ -131,12 +138,15 @@ def _buckets(parts: Parts, width_us: int) -> Ints:
     return np.unique(np.concatenate(times)) if times else np.empty(0, dtype=np.int64)
 
 
-def _gaps(asked: Window, covered: Ints, width_us: int) -> Gaps:
-    """The stretches of the window between covered buckets; empty ones are left out."""
-    since = np.concatenate([[_us(asked.start)], covered + width_us])
-    until = np.concatenate([covered, [_us(asked.end)]])
-    open_ = since < until
-    return [(_time(a), _time(b)) for a, b in zip(since[open_].tolist(), until[open_].tolist(), strict=True)]
+def _between(asked: Window, covered: Ints, width_us: int) -> Gaps:
+    """The stretches of the window that no covered bucket fills."""
+    since = [asked.start, *map(_time, (covered + width_us).tolist())]
+    until = [*map(_time, covered.tolist()), asked.end]
+    return _not_empty(list(zip(since, until, strict=True)))
+
+
+def _not_empty(gaps: Gaps) -> Gaps:
+    return [(since, until) for since, until in gaps if since < until]
 
 
 def _by_channel(parts: Iterable[Parts]) -> dict[str, list[Points]]:

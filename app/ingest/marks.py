@@ -34,10 +34,12 @@ TAKE = text(
     """
 )
 COUNT = text("SELECT count(*) FROM touched_buckets WHERE bucket_start < :until")
+# In the order of time, so that what is newer than a machine's newest roll-up is what charts read themselves.
 MARK_ALL = text(
     """
     INSERT INTO touched_buckets (machine_id, bucket_start)
-    SELECT DISTINCT machine_id, date_bin(make_interval(secs => :width), measured_at, 'epoch') FROM every_reading
+    SELECT DISTINCT machine_id, date_bin(make_interval(secs => :width), measured_at, 'epoch') AS bucket_start
+    FROM every_reading ORDER BY machine_id, bucket_start
     """
 )
 

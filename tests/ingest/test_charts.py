@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -89,6 +90,9 @@ LEVELS = [
     (hours(30), hours(60.5), 1000, "minutes"),
     (hours(-100), hours(71.99), 300, "rollups"),
     (hours(0.7), hours(72), 20, "rollups"),
+    (hours(71.1), hours(71.9), 1, "rollups"),
+    (datetime(1900, 1, 1, tzinfo=UTC), datetime(2199, 12, 31, tzinfo=UTC), 1, "rollups"),
+    (datetime(1900, 1, 1, tzinfo=UTC), datetime(2199, 12, 31, tzinfo=UTC), 2000, "rollups"),
     (hours(10.2), hours(14.1), 2000, "binned"),
     (hours(71.2), hours(72), 2000, "binned"),
     (hours(71.1), hours(71.2), 2000, "raw"),
@@ -139,6 +143,18 @@ def test_where_retention_dropped_the_readings_the_roll_ups_stay_in_the_chart(ses
         found = chart(session, settings, hours(0), until)
         assert {at.replace(minute=0) for at in found.channels["temperature_c"].t} >= {hours(n) for n in range(48)}
         assert max(found.channels["temperature_c"].max) == SPIKE
+
+
+def test_centuries_in_buckets_of_a_second_cost_no_more_than_their_readings(session, tmp_path):
+    narrow = Settings(data_dir=tmp_path, bucket="1s")
+    ensure_bucket_width(session, narrow)
+    assert roll_up_touched(session, narrow, 20_000) == 20_000
+    since, until = datetime(1900, 1, 1, tzinfo=UTC), datetime(2199, 12, 31, tzinfo=UTC)
+    tracemalloc.start()
+    found = chart(session, narrow, since, until)
+    assert tracemalloc.get_traced_memory()[1] < 50 << 20
+    tracemalloc.stop()
+    assert max(found.channels["temperature_c"].max) == SPIKE
 
 
 def test_a_bucket_of_another_width_than_minutes_fit_into_is_charted_too(session, tmp_path):
