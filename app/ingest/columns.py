@@ -20,6 +20,8 @@ Extra = dict[str, float]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECONDS = 1_000_000
 MICROSECOND = timedelta(microseconds=1)
+FIRST_US = (datetime(1, 1, 2, tzinfo=UTC) - EPOCH) // MICROSECOND
+LAST_US = (datetime(9999, 12, 31, tzinfo=UTC) - EPOCH) // MICROSECOND
 
 
 @dataclass(frozen=True)
@@ -72,5 +74,9 @@ def join(parts: Sequence[Columns]) -> Columns:
 
 
 def to_microseconds(times: Sequence[datetime]) -> Ints:
-    """Aware times -> microseconds since 1970, exactly; what a zone carries out of the years 1 to 9999 included."""
-    return np.array([(time - EPOCH) // MICROSECOND for time in times], dtype=np.int64)
+    """Aware times -> microseconds since 1970, exactly.
+
+    What a zone carries out of the years 1 to 9999 is kept just inside, where every later check refuses it.
+    """
+    exact = np.array([(time - EPOCH) // MICROSECOND for time in times], dtype=np.int64)
+    return np.clip(exact, FIRST_US, LAST_US)
