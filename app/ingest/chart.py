@@ -91,15 +91,15 @@ def machine_readings(session: Session, settings: Settings, key: str, asked: Wind
 
 
 def _level(settings: Settings, asked: Window, max_points: int) -> Level:
-    span_us = _us(asked.end) - _us(asked.start)
+    start_us, end_us = _us(asked.start), _us(asked.end)
     coarser = {"rollups": settings.bucket_seconds * SECOND_US}
     if dense_from(settings):
         coarser["minutes"] = MINUTE_US
     for source, width_us in coarser.items():
-        if span_us / width_us >= LEAST_SHARE_OF_POINTS * max_points:
-            # One more bin than bins fit: the first and the last may be cut by the window.
-            return Level(source, Grid(0, width_us * -(-(span_us // width_us + 2) // max_points)))
-    return Level("binned", Grid(_us(asked.start), -(-span_us // max_points)))
+        if (end_us - start_us) / width_us >= LEAST_SHARE_OF_POINTS * max_points:
+            origin_us = start_us // width_us * width_us
+            return Level(source, Grid(origin_us, width_us * -(-(end_us - origin_us) // (width_us * max_points))))
+    return Level("binned", Grid(start_us, -(-(end_us - start_us) // max_points)))
 
 
 def _parts(

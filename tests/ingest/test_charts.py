@@ -116,6 +116,13 @@ def test_every_bin_of_every_level_has_the_envelope_of_its_readings(session, sett
     assert found.channels.keys() == {"temperature_c", "current_a", "pressure_bar"}
 
 
+@pytest.mark.parametrize("max_points", [1, 2, 3, 7, 24, 25])
+def test_there_are_never_more_points_than_asked_for(session, settings, max_points):
+    for since in range(0, 40, 3):
+        found = chart(session, settings, hours(since / 7), hours(since / 7 + 61.3), max_points)
+        assert 0 < max(len(series.t) for series in found.channels.values()) <= max_points
+
+
 def test_the_reading_of_one_second_is_in_the_chart_of_days(session, settings):
     for max_points in (10, 100, 2000):
         series = chart(session, settings, hours(0), hours(72), max_points).channels["temperature_c"]
