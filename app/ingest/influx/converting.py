@@ -9,7 +9,7 @@ from math import nan
 import numpy as np
 
 from app.ingest.columns import Columns, Extra, Floats, Ints, Mask
-from app.ingest.influx.line_protocol import LineFault, parse_value, whole_numbers
+from app.ingest.influx.line_protocol import TEXT_TAKEN_OUT, TRUTH, LineFault, parse_value, whole_numbers
 from app.ingest.influx.series import Shape
 from app.ingest.mapping import Target, number, twice
 from app.ingest.tables import CORE_CHANNELS
@@ -70,6 +70,8 @@ def _columns(alike: Alike, booleans_are_numbers: bool, faults: dict[int, LineFau
         written = alike.written[place :: len(targets)]
         given = _read_together(written) if table is None else table[place :: len(targets)]
         values = None if given is None else _converted(given, goes_to)
+        if values is None and _is_left_out(written, goes_to, booleans_are_numbers):
+            values = np.full(len(written), nan)
         if values is None:
             name = alike.shape.names[place]
             values = _one_by_one(written, name, goes_to, booleans_are_numbers, alike.rows, faults)
@@ -96,6 +98,14 @@ def _read_together(column: Sequence[str]) -> Floats | None:
     return _plain_numbers(column)
 
 
+def _is_left_out(column: Sequence[str], goes_to: Target | None, booleans_are_numbers: bool) -> bool:
+    """A whole column of texts or truth values that no named channel waits for."""
+    if goes_to is not None and goes_to.place is not None:
+        return False
+    texts = column.count(TEXT_TAKEN_OUT) == len(column)
+    return texts or (set(column) <= TRUTH.keys() and (goes_to is None or not booleans_are_numbers))
+
+
 def _converted(values: Floats, goes_to: Target | None) -> Floats | None:
     """In the channel's unit; None where one becomes too large by it."""
     if goes_to is None:
@@ -118,7 +128,7 @@ def _one_by_one(
     for place, given in enumerate(written):
         try:
             read = parse_value(given)
-            value = None if goes_to is None else number(read, goes_to, booleans_are_numbers)
+            value = None if goes_to is None else _number(read, goes_to, booleans_are_numbers)
         except LineFault as fault:
             value = fault.reason
         if isinstance(value, str):
@@ -126,6 +136,13 @@ def _one_by_one(
         elif value is not None:
             column[place] = value
     return column
+
+
+def _number(read: float | bool | str, goes_to: Target, booleans_are_numbers: bool) -> float | str | None:
+    """As `number`, but for a text, which may have been taken out and cannot be shown."""
+    if isinstance(read, str):
+        return None if goes_to.place is None else "a text is not a number; send it without quotes"
+    return number(read, goes_to, booleans_are_numbers)
 
 
 def _with(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from app.ingest.influx.converting import Alike
-from app.ingest.influx.line_protocol import LineFault, split_line
+from app.ingest.influx.line_protocol import TEXT_TAKEN_OUT, TEXT_VALUE, LineFault, split_line
 from app.ingest.influx.series import Kind, KnownSeries
 
 # InfluxDB's own bound on a series key, and more than any line of measurements needs.
@@ -16,16 +16,17 @@ Groups = dict[tuple[Kind, tuple[str, ...]], Alike]
 def cut(lines: Sequence[str], known: KnownSeries, faults: dict[int, LineFault]) -> Collection[Alike]:
     """Adds what is no line to `faults`, by its place. Blank lines and comments are nothing.
 
-    Most lines are of a series and shape seen before and hold neither texts nor escapes; their pieces are those
-    between the separators. Whether the separators came in the right order is asked of all such lines at once.
+    Most lines are of a series and shape seen before and hold no escapes; their pieces are those between the
+    separators. Whether the separators came in the right order is asked of all such lines at once.
     """
     groups: Groups = {}
     series = known.known
     for row, line in enumerate(lines):
-        if len(line) <= LONGEST_LINE and len(parts := line.split(" ")) == 3:
+        parts = _cut_at_spaces(line) if len(line) <= LONGEST_LINE else []
+        if len(parts) == 3:
             key, fields, time = parts
             found = series.get(key)
-            if found is not None and '"' not in fields and "\\" not in fields:
+            if found is not None and "\\" not in fields:
                 pieces = fields.replace("=", ",").split(",")
                 alike = groups.get((found[1], tuple(pieces[::2])))
                 if alike is not None:
@@ -42,6 +43,15 @@ def cut(lines: Sequence[str], known: KnownSeries, faults: dict[int, LineFault]) 
             for row in alike.rows:
                 _cut_with_care(row, lines[row], known, groups, faults)
     return groups.values()
+
+
+def _cut_at_spaces(line: str) -> list[str]:
+    """With every text taken out; nothing where a quote remains or an escape may be inside one."""
+    if '"' not in line:
+        return line.split(" ")
+    key, _, rest = line.partition(" ")
+    rest = TEXT_VALUE.sub(f"={TEXT_TAKEN_OUT}", rest)
+    return [] if '"' in rest or "\\" in line else [key, *rest.split(" ")]
 
 
 def _cut_with_care(row: int, line: str, known: KnownSeries, groups: Groups, faults: dict[int, LineFault]) -> None:

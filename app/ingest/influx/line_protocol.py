@@ -18,6 +18,9 @@ LINE = re.compile(rf"({KEY}) +({ONE_FIELD}(?:,{ONE_FIELD})*+)(?: +(-?[0-9]+))? *
 FIELD = re.compile(rf'({NAME})=({TEXT}|[^, "]*+)', re.DOTALL)
 # A line may go on inside a text; the last alternatives take what is no line protocol, to be refused by itself.
 WITH_TEXTS = re.compile(rf'(?:[^\\ \n]++|\\[^\n])*+(?:[^"\\=\n]++|={TEXT}|\\[^\n]|[="\\])*+(?:\n|\Z)', re.DOTALL)
+TEXT_VALUE = re.compile(r'="[^"]*+"(?=[, ]|\Z)')
+# Stands for a text that nobody needs; no line may hold the character itself.
+TEXT_TAKEN_OUT = "\0"
 FIELDS_BEGIN = re.compile(r"(?<!\\) +")
 COMMA = re.compile(r"(?<!\\),")
 EQUALS = re.compile(r"(?<!\\)=")
@@ -104,7 +107,7 @@ def unescape(name: str) -> str:
 
 def parse_value(written: str) -> float | bool | str:
     """A field's value; whole numbers become floats, as everything measured is stored. Raises LineFault."""
-    if written[:1] == '"':
+    if written[:1] == '"' or written == TEXT_TAKEN_OUT:
         return written[1:-1]
     if FLOAT.fullmatch(written):
         return float(written)

@@ -232,6 +232,12 @@ GOOD = st.sampled_from(
         "m,machine=a f=1,g=2i 5",
         "m,machine=b f=3,g=4",
         'm,machine=b f=3,g="t" 2',
+        'm,machine=b f=3,g="t, u=1 v" 2',
+        'm,machine=b f=3,g="t\\" u" 2',
+        'm,machine="x" f=3,g="t" 2',
+        'm,machine=b temp="3",g="t" 2',
+        'm,machine=b f="3"4,g="t" 2',
+        'm,machine=b "f"=3,g="" 2',
         "m,machine=a temp_f=212,current=1 7",
         "m,machine=a 1=2,f=3 7",
     ]
