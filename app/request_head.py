@@ -26,7 +26,7 @@ class BoundedHead(HttpToolsProtocol):
         self._deadline = self.loop.call_later(MOST_HEAD_SECONDS, self._too_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._head_is_there()
+        self._stop_waiting()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -48,14 +48,24 @@ class BoundedHead(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._not_understood = 0
         self._in_head = False
-        self._head_is_there()
+        self._stop_waiting()
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         self._not_understood = 0
         super().on_body(body)
 
-    def _head_is_there(self) -> None:
+    def on_message_complete(self) -> None:
+        self._stop_waiting()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Who was answered before the end of the body may send the rest, to hear the answer; but not for ever."""
+        super().on_response_complete()
+        if self.cycle.response_complete and self.cycle.more_body and self._deadline is None:
+            self._deadline = self.loop.call_later(MOST_HEAD_SECONDS, self._too_late)
+
+    def _stop_waiting(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None

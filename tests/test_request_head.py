@@ -26,15 +26,21 @@ async def echo(scope, receive, send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+async def refuse(scope, receive, send) -> None:
+    """Without reading the body."""
+    await send({"type": "http.response.start", "status": 429, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body", "body": b""})
+
+
 @pytest.fixture
 def talk(monkeypatch):
     """`talk(one, 0.2, two)`: the answer to these bytes and pauses, until it closes or a second has passed."""
     monkeypatch.setattr(request_head, "MOST_HEAD_SECONDS", 0.4)
 
-    async def served(*script: bytes | float) -> tuple[bytes, bool]:
+    async def served(app: Callable, script: tuple[bytes | float, ...]) -> tuple[bytes, bool]:
         with socket.socket() as listening:
             listening.bind(("127.0.0.1", 0))
-            config = uvicorn.Config(echo, http=BoundedHead, lifespan="off", log_config=None, timeout_keep_alive=9)
+            config = uvicorn.Config(app, http=BoundedHead, lifespan="off", log_config=None, timeout_keep_alive=9)
             server = uvicorn.Server(config)
             serving = asyncio.create_task(server.serve([listening]))
             while not server.started:
@@ -47,7 +53,7 @@ def talk(monkeypatch):
                 server.should_exit = True
                 await serving
 
-    return lambda *script: asyncio.run(served(*script))
+    return lambda *script, app=echo: asyncio.run(served(app, script))
 
 
 async def converse(reader, writer, script) -> tuple[bytes, bool]:
@@ -105,6 +111,16 @@ def test_what_lies_between_and_behind_chunks_is_bounded_too(talk, endless):
     answer, closed = talk(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + endless, *[b"a" * 10_000] * 20)
     assert closed
     assert b"200 OK" not in answer
+
+
+def test_who_was_answered_before_the_end_of_its_body_may_finish_it_and_go_on(talk):
+    answer, closed = talk(GOOD[:-1], 0.2, GOOD[-1:], 0.6, GOOD, app=refuse)
+    assert (answer.count(b"429"), closed) == (2, False)
+
+
+def test_who_was_answered_and_never_ends_its_body_is_cut(talk):
+    answer, closed = talk(HEAD + b"Content-Length: 100\r\n\r\n", *[b"a", 0.1] * 3, app=refuse)
+    assert (answer.count(b"429"), closed) == (1, True)
 
 
 def test_trailers_are_no_headers(talk):
