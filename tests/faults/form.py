@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 
 FULL = os.environ.get("WEARWATCH_FAULTS") == "full"
+# The full form holds times to what is promised; the short one runs on machines that do other things as well.
+PATIENCE = 1 if FULL else 5
 
 
 def many(name: str, short: int, full: int) -> int:

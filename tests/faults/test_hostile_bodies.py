@@ -14,13 +14,13 @@ import pytest
 from sqlalchemy import text
 
 from tests.faults.conftest import make_key
-from tests.faults.form import many
+from tests.faults.form import PATIENCE, many
 from tests.faults.service import Service
 from tests.faults.wire import Wire, receive
 
 CONNECTIONS = many("BOMB_CONNECTIONS", 20, 100)
 # At once: long before the minute that a slow but honest body has.
-AT_ONCE_SECONDS = 5
+AT_ONCE_SECONDS = 4 * PATIENCE
 # What all bodies under way may take together, over what the service needs at rest.
 MOST_MIB_MORE = 200
 ONE = b'{"machine": "press-07", "measured_at": "2026-11-20T08:00:00Z", "temperature_c": 61.2}'

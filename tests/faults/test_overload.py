@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.batches import Batches
 from tests.faults.checker import KEPT, verdict
-from tests.faults.form import many
+from tests.faults.form import PATIENCE, many
 from tests.faults.load import Load
 from tests.faults.wire import GONE, Answer, Wire
 
@@ -89,5 +89,5 @@ def test_overload_is_refused_at_once_and_what_can_be_stored_is(engine, key, serv
     assert verdict(engine, ledger.known(), BATCHES) == KEPT
     assert set(statuses) <= {200, 429, 503}
     assert all("retry-after" in answer.headers for answer in loop.answers if answer.status != 200)
-    assert refused[len(refused) // 2] <= REFUSED_WITHIN_SECONDS
-    assert statuses[200] / took >= GOODPUT * reached
+    assert refused[len(refused) // 2] <= REFUSED_WITHIN_SECONDS * PATIENCE
+    assert statuses[200] / took >= GOODPUT * reached / PATIENCE

@@ -10,7 +10,7 @@ import random
 import pytest
 
 from tests.faults.batches import Batches
-from tests.faults.form import many
+from tests.faults.form import PATIENCE, many
 from tests.faults.wire import GONE, Wire
 
 CONNECTIONS = many("SLOW_CONNECTIONS", 200, 1000)
@@ -82,4 +82,4 @@ def test_an_honest_sender_does_not_feel_a_crowd_of_slow_ones(engine, key, serve,
         p99_beside_them_ms=1000 * p99(crowded),
         mib=memory,
     )
-    assert p99(crowded) <= max(2 * p99(alone), FLOOR_SECONDS)
+    assert p99(crowded) <= max(2 * p99(alone), FLOOR_SECONDS) * PATIENCE
