@@ -124,10 +124,14 @@ def _parts(
 
 
 def _rolled_up(session: Session, asked: Window, width_us: int) -> Window:
-    """The part of the window filled by whole buckets before the newest rolled-up one; empty where there is none."""
+    """The part of the window filled by whole buckets before the newest rolled-up one; empty where there is none.
+
+    A sensor whose clock runs ahead does not settle the bucket under way.
+    """
     first = -(-_us(asked.start) // width_us) * width_us
     newest = rolled_up_to(session, asked.machine_id)
-    settled = min(_us(newest), _us(asked.end) // width_us * width_us) if newest else first
+    known_until = min(asked.end, datetime.now(UTC))
+    settled = min(_us(newest), _us(known_until) // width_us * width_us) if newest else first
     if settled <= first:
         return asked._replace(end=asked.start)
     return asked._replace(start=_time(first), end=_time(settled))

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
@@ -94,6 +94,20 @@ def test_many_readings_are_thinned_and_the_extremes_survive(post, client, engine
     found = chart(client, **{"from": "2026-10-01T00:00:00Z", "to": "2026-11-20T00:00:00Z", "max_points": 20})
     assert (found["source"], max(found["channels"]["temperature_c"]["max"])) == ("rollups", 1999)
     assert len(found["channels"]["temperature_c"]["t"]) <= 20
+
+
+def test_a_clock_that_runs_ahead_does_not_keep_the_newest_readings_from_the_chart(post, client, engine, settings):
+    now = datetime.now(UTC)
+    times = [now - timedelta(hours=3 * n) for n in range(10)]
+    post([reading(time.isoformat(), temperature_c=20) for time in times])
+    roll_up_all(engine, settings)
+    with session_scope(engine) as session:
+        ahead = "INSERT INTO rollups SELECT machine_id, channel_id, now() + interval '1 h', 1, 20, 20, 20, 0, 20"
+        session.execute(text(f"{ahead} FROM rollups LIMIT 1"))
+    post(reading((now - timedelta(seconds=1)).isoformat(), temperature_c=99))
+    window = {"from": times[-1].isoformat(), "to": (now + timedelta(hours=2)).isoformat()}
+    found = chart(client, max_points=5, **window)
+    assert (found["source"], max(found["channels"]["temperature_c"]["max"])) == ("rollups", 99)
 
 
 @pytest.mark.parametrize(
