@@ -22,7 +22,7 @@ def cut(lines: Sequence[str], known: KnownSeries, faults: dict[int, LineFault]) 
     groups: Groups = {}
     series = known.known
     for row, line in enumerate(lines):
-        parts = _cut_at_spaces(line) if len(line) <= LONGEST_LINE else []
+        parts = line.split(" ") if '"' not in line and len(line) <= LONGEST_LINE else _cut_without_texts(line)
         if len(parts) == 3:
             key, fields, time = parts
             found = series.get(key)
@@ -45,13 +45,13 @@ def cut(lines: Sequence[str], known: KnownSeries, faults: dict[int, LineFault]) 
     return groups.values()
 
 
-def _cut_at_spaces(line: str) -> list[str]:
-    """With every text taken out; nothing where a quote remains or an escape may be inside one."""
-    if '"' not in line:
-        return line.split(" ")
+def _cut_without_texts(line: str) -> list[str]:
+    """Nothing where a quote remains or an escape may be inside a text, or where the line is too long to be one."""
+    if len(line) > LONGEST_LINE or "\\" in line:
+        return []
     key, _, rest = line.partition(" ")
     rest = TEXT_VALUE.sub(f"={TEXT_TAKEN_OUT}", rest)
-    return [] if '"' in rest or "\\" in line else [key, *rest.split(" ")]
+    return [] if '"' in rest else [key, *rest.split(" ")]
 
 
 def _cut_with_care(row: int, line: str, known: KnownSeries, groups: Groups, faults: dict[int, LineFault]) -> None:

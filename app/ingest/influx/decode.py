@@ -7,7 +7,7 @@ together, column by column. What that cannot take (texts, escapes, anything wron
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -16,7 +16,7 @@ import numpy as np
 from app.errors import TooLarge
 from app.ingest.columns import NO_ROWS, Columns, Ints, join
 from app.ingest.decode import LONGEST_PAYLOAD, Decoded
-from app.ingest.influx.converting import convert
+from app.ingest.influx.converting import Alike, Converted, convert
 from app.ingest.influx.cutting import cut
 from app.ingest.influx.line_protocol import LineFault, split_lines
 from app.ingest.influx.series import KnownSeries
@@ -50,17 +50,13 @@ def decode(body: bytes, known: KnownSeries, precision: Precision, now_us: int, m
         raise TooLarge(f"More than {MOST_COMMAS:,} tags and fields in one request; send them in parts.")
     if text.count("\n") >= most_lines:
         raise TooLarge(f"More than {most_lines:,} lines in one request; send them in parts.")
-    refused = _refused(text)
+    holds_no_text = NO_TEXT.search(text) is not None
     lines = split_lines(text)
     parts: list[Part] = []
-    while together := list(islice(lines, LINES_TOGETHER)):
-        parts.append(_part(together, known, precision, now_us, refused))
+    while numbered := list(islice(lines, LINES_TOGETHER)):
+        faults = _no_texts(numbered) if holds_no_text else {}
+        parts.append(_part(numbered, known, precision, now_us, faults))
     return _joined(parts)
-
-
-def _refused(text: str) -> re.Pattern[str] | None:
-    """What no line may hold, where any does."""
-    return NO_TEXT if NO_TEXT.search(text) else None
 
 
 @dataclass(frozen=True)
@@ -73,36 +69,48 @@ class Part:
     ignored_fields: int
 
 
+def _no_texts(numbered: Sequence[tuple[int, str]]) -> dict[int, LineFault]:
+    return {row: LineFault(NO_TEXT_REASON) for row, (_, line) in enumerate(numbered) if NO_TEXT.search(line)}
+
+
 def _part(
     numbered: Sequence[tuple[int, str]],
     known: KnownSeries,
     precision: Precision,
     now_us: int,
-    refused: re.Pattern[str] | None,
+    faults: dict[int, LineFault],
 ) -> Part:
-    numbers, lines = zip(*numbered, strict=True)
-    faults: dict[int, LineFault] = {}
-    if refused:
-        faults |= {row: LineFault(NO_TEXT_REASON) for row, line in enumerate(lines) if refused.search(line)}
-        lines = tuple("" if row in faults else line for row, line in enumerate(lines))
-    parts = []
+    lines = ["" if row in faults else line for row, (_, line) in enumerate(numbered)]
     groups = cut(lines, known, faults)
+    converted = []
     for alike in groups:
         times, time_faults = microseconds(alike.times, precision, now_us)
         faults |= {alike.rows[place]: fault for place, fault in time_faults.items()}
-        parts.append(convert(alike, times, known.mapping.booleans_are_numbers, faults))
-    rows = np.concatenate([part.rows for part in parts]) if parts else np.empty(0, np.int64)
-    columns = join([part.columns for part in parts]) if parts else NO_ROWS
-    if (np.diff(rows) < 0).any():
-        order = np.argsort(rows)
-        rows, columns = rows[order], columns.take(order)
-    machines = (
-        {row: key for group in groups for row, key in zip(group.rows, group.machines, strict=True)}
-        if faults
-        else {}
-    )
-    rejected = [_rejection(numbered[row], faults[row], machines.get(row)) for row in sorted(faults)]
-    return Part(columns, np.array(numbers)[rows], rejected, sum(part.ignored_fields for part in parts))
+        converted.append(convert(alike, times, known.mapping.booleans_are_numbers, faults))
+    columns, rows = _in_order(converted)
+    numbers = np.array([number for number, _ in numbered])[rows]
+    return Part(columns, numbers, _rejections(numbered, groups, faults), sum(c.ignored_fields for c in converted))
+
+
+def _in_order(converted: Sequence[Converted]) -> tuple[Columns, Ints]:
+    """As the lines came: where two contradict each other, the first counts."""
+    if not converted:
+        return NO_ROWS, np.empty(0, np.int64)
+    columns = join([each.columns for each in converted])
+    rows = np.concatenate([each.rows for each in converted])
+    if len(converted) == 1 and (np.diff(rows) > 0).all():
+        return columns, rows
+    order = np.argsort(rows)
+    return columns.take(order), rows[order]
+
+
+def _rejections(
+    numbered: Sequence[tuple[int, str]], groups: Iterable[Alike], faults: dict[int, LineFault]
+) -> list[Rejection]:
+    if not faults:
+        return []
+    machines = {row: key for alike in groups for row, key in zip(alike.rows, alike.machines, strict=True)}
+    return [_rejection(numbered[row], faults[row], machines.get(row)) for row in sorted(faults)]
 
 
 def _rejection(line: tuple[int, str], fault: LineFault, machine: str | None) -> Rejection:
@@ -115,6 +123,5 @@ def _joined(parts: Sequence[Part]) -> Lines:
     columns = join([part.columns for part in parts])
     rejected = [rejection for part in parts for rejection in part.rejected]
     numbers = np.concatenate([part.numbers for part in parts])
-    return Lines(
-        Decoded(columns, numbers, rejected, len(columns) + len(rejected)), sum(p.ignored_fields for p in parts)
-    )
+    decoded = Decoded(columns, numbers, rejected, len(columns) + len(rejected))
+    return Lines(decoded, sum(part.ignored_fields for part in parts))
