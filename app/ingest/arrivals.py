@@ -7,27 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from sqlalchemy import Connection
 
-from app.ingest.arrays import Int4Array, int4s, timestamps
-from app.ingest.columns import MICROSECONDS, Ints
+from app.ingest.arrays import Int4Array, int4s
+from app.ingest.columns import MICROSECONDS, Ints, Mask
 from app.ingest.merging import Outcome
 from app.ingest.refusals import Refused
 from app.ingest.store import Outcomes
 
 # A group of duplicates alone says nothing new, so it has no lag; the fold takes these for NULL.
 NO_LEAST_S, NO_LARGEST_S = 2**31 - 1, -(2**31)
+OUTCOMES = [int(outcome) for outcome in Outcome]
 
-RECORD = """
-    INSERT INTO arrivals (received_at, senders, sender, machine_id, accepted, duplicates, merged, conflicts, late,
-        least_lag_s, largest_lag_s, refused_sender, refused_machine_id, refused_kind, refused)
-    VALUES ((%(received_at)s)[1], %(senders)s::text[], %(sender)s, %(machine_id)s, %(accepted)s, %(duplicates)s,
-        %(merged)s, %(conflicts)s, %(late)s, %(least_lag_s)s, %(largest_lag_s)s,
-        %(refused_sender)s::int[], %(refused_machine_id)s::int[], %(refused_kind)s::text[], %(refused)s::int[])
-"""
+# Columns that are not int4 arrays of ours -> how their parameter becomes the column.
+SPECIAL = {
+    "received_at": "to_timestamp(%(received_at)s / 1000000.0)",
+    "senders": "ARRAY(SELECT jsonb_array_elements_text(%(senders)s::jsonb))",
+    "refused_kind": "%(refused_kind)s::text[]",
+}
 
 
 class Groups(NamedTuple):
@@ -57,19 +59,34 @@ def record(
     if not len(machine_ids) and not refused:
         return
     groups = group(sender_of_row, machine_ids)
-    given = {
-        "received_at": timestamps(np.array([received_us])),
-        "senders": list(senders),
+    columns = {
+        "received_at": received_us,
+        "senders": msgspec.json.encode(senders).decode(),
         "sender": int4s(groups.sender + 1),
         "machine_id": int4s(groups.machine_id),
         **counts(groups, outcomes),
         **lags(groups, outcomes, received_us - measured_us, late_after),
-        "refused_sender": [number + 1 for number, _, _ in refused] or None,
-        "refused_machine_id": [machine_id for _, machine_id, _ in refused] or None,
-        "refused_kind": [kind for _, _, kind in refused] or None,
-        "refused": list(refused.values()) or None,
+        **(_refused(refused) if refused else {}),
     }
-    connection.exec_driver_sql(RECORD, given)
+    given = {name: column for name, column in columns.items() if column is not None}
+    connection.exec_driver_sql(_insert(tuple(given)), given)
+
+
+@lru_cache(maxsize=256)
+def _insert(names: Sequence[str]) -> str:
+    """What is not named stays NULL: most commits hold accepted rows only, and every parameter costs."""
+    values = ", ".join(SPECIAL.get(name, f"%({name})s") for name in names)
+    return f"INSERT INTO arrivals ({', '.join(names)}) VALUES ({values})"  # noqa: S608  (names of our own)
+
+
+def _refused(refused: Mapping[Refused, int]) -> dict[str, object]:
+    senders, machine_ids, kinds = zip(*refused, strict=True)
+    return {
+        "refused_sender": int4s(np.array(senders) + 1),
+        "refused_machine_id": int4s(np.array(machine_ids)),
+        "refused_kind": list(kinds),
+        "refused": int4s(np.array(list(refused.values()))),
+    }
 
 
 def group(sender_of_row: Ints, machine_ids: Ints) -> Groups:
@@ -83,23 +100,27 @@ def group(sender_of_row: Ints, machine_ids: Ints) -> Groups:
 
 
 def counts(groups: Groups, outcomes: Outcomes) -> dict[str, Int4Array | None]:
+    names = zip(("accepted", "duplicates", "merged", "conflicts"), OUTCOMES, strict=True)
+    if not outcomes.any():
+        sizes = np.diff(groups.start, append=len(groups.order))
+        return {name: None if outcome else int4s(sizes) for name, outcome in names}
     ordered = outcomes[groups.order]
-    names = zip(("accepted", "duplicates", "merged", "conflicts"), Outcome, strict=True)
     return {name: _sums(groups, ordered == outcome) for name, outcome in names}
 
 
 def lags(groups: Groups, outcomes: Outcomes, lag_us: Ints, late_after: timedelta) -> dict[str, Int4Array | None]:
     """Lag in whole seconds and how many were late, of the rows that said something new."""
-    new = (outcomes != Outcome.DUPLICATE)[groups.order]
     lag_s = np.clip(lag_us[groups.order] // MICROSECONDS, NO_LARGEST_S + 1, NO_LEAST_S - 1)
-    least, largest = np.where(new, lag_s, NO_LEAST_S), np.where(new, lag_s, NO_LARGEST_S)
+    late, least, largest = lag_s > late_after.total_seconds(), lag_s, lag_s
+    if outcomes.any():
+        new = (outcomes != Outcome.DUPLICATE)[groups.order]
+        late, least, largest = new & late, np.where(new, lag_s, NO_LEAST_S), np.where(new, lag_s, NO_LARGEST_S)
     if len(groups.start):
         least, largest = np.minimum.reduceat(least, groups.start), np.maximum.reduceat(largest, groups.start)
-    late = new & (lag_s > late_after.total_seconds())
     return {"late": _sums(groups, late), "least_lag_s": int4s(least), "largest_lag_s": int4s(largest)}
 
 
-def _sums(groups: Groups, mask: np.typing.NDArray[np.bool_]) -> Int4Array | None:
+def _sums(groups: Groups, mask: Mask) -> Int4Array | None:
     if not mask.any():
         return None
     return int4s(np.add.reduceat(mask, groups.start, dtype=np.int64))
