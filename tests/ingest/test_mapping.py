@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import BadInput
-from app.ingest.mapping import Mapped, NameMapping, map_reading
+from app.ingest.mapping import ALIASES, MACHINE_NAMES, QUALIFIERS, Mapped, NameMapping, map_reading
 from app.ingest.mapping_file import load_mapping, mapping_of
 from app.ingest.plausibility import channel_fault
 from app.ingest.tables import CORE_CHANNELS
+from app.ingest.units import CONVERTED
 
 PLAIN = NameMapping()
 
@@ -159,6 +162,20 @@ def test_truth_values_are_numbers_where_the_file_says_so():
 def test_a_file_that_cannot_be_meant_is_refused_with_the_place(given, named):
     with pytest.raises(BadInput, match=named):
         mapping_of(given)
+
+
+def test_the_documentation_shows_a_file_that_is_understood_and_every_name():
+    page = (Path(__file__).parents[2] / "docs" / "clients.md").read_text()
+    _, *blocks = page.split("```toml\n")
+    shown = [block.split("```")[0] for block in blocks if block.startswith("[machine]")]
+    assert len(shown) == 1
+    mapping = mapping_of(tomllib.loads(shown[0]))
+    assert channels(read({"vibration_mm_s": 2, "temp": 212}, mapping, axis="x")) == {
+        "vibration_mm_s": 2.0,
+        "temperature_c_x": 100.0,
+    }
+    own = [alias for alias in ALIASES if alias not in CONVERTED]
+    assert [name for name in (*MACHINE_NAMES, *QUALIFIERS, *own) if f"`{name}`" not in page] == []
 
 
 @pytest.mark.parametrize("content", [b"[machine", b"\xff", None])
