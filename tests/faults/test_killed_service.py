@@ -48,7 +48,7 @@ def test_a_killed_service_loses_no_acknowledged_reading_and_leaves_no_half_batch
         ready_median_s=statistics.median(ready),
         ready_most_s=max(ready),
     )
-    assert min(flying) > 0, "nothing was in flight when the service was killed"
-    assert len(known.acknowledged) > 10 * KILLS
     assert verdict(engine, known, BATCHES) == KEPT
+    assert statistics.median(flying) > IN_FLIGHT / 2, "little was in flight when the service was killed"
+    assert len(known.acknowledged) > 10 * KILLS
     assert statistics.median(ready) <= READY_SECONDS * PATIENCE
