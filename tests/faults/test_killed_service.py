@@ -49,6 +49,6 @@ def test_a_killed_service_loses_no_acknowledged_reading_and_leaves_no_half_batch
         ready_most_s=max(ready),
     )
     assert verdict(engine, known, BATCHES) == KEPT
-    assert statistics.median(flying) > IN_FLIGHT / 2, "little was in flight when the service was killed"
+    assert statistics.median(flying) > IN_FLIGHT / 10, "little was in flight when the service was killed"
     assert len(known.acknowledged) > 10 * KILLS
     assert statistics.median(ready) <= READY_SECONDS * PATIENCE
