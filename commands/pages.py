@@ -50,7 +50,9 @@ def _bound(setting: str) -> str:
     value = Settings.model_fields[setting].default
     if isinstance(value, timedelta):
         return duration_text(value)
-    return f"{value >> 20} MiB" if "bytes" in setting else f"{value:,}"
+    if "bytes" not in setting:
+        return f"{value:,}"
+    return f"{value >> 20} MiB" if value >= 1 << 20 else f"{value >> 10} KiB"
 
 
 def _default(value: object) -> str:

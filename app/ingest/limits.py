@@ -8,6 +8,7 @@ from app import request_head
 from app.ingest import body, committer, decode, plausibility, writing
 from app.ingest.influx import cutting
 from app.ingest.influx import decode as influx_decode
+from app.ingest.mqtt import inbox, sparkplug_wire
 
 
 class Limit(NamedTuple):
@@ -43,7 +44,7 @@ LIMITS: tuple[Limit, ...] = (
     Limit("Time ahead of ours", "", "the reading is named", "max_future"),
     Limit("Time before ours", f"back to {plausibility.EARLIEST:%Y}", "the reading is named"),
     *(
-        Limit(f"`{channel}`", f"{low:g} to {high:g} {unit}", "the reading is named")
+        Limit(f"`{channel}`", f"{low:,.7g} to {high:,.7g} {unit}", "the reading is named")
         for channel, (low, high, unit) in plausibility.LIMITS.items()
     ),
     Limit(
@@ -55,6 +56,13 @@ LIMITS: tuple[Limit, ...] = (
         "Older readings that wait",
         f"{committer.MOST_BACKFILL_ROWS_WAITING:,}",
         f"429, Retry-After {committer.BACKFILL_RETRY_AFTER_SECONDS}",
+    ),
+    Limit("MQTT message", "", "refused with a reason, kept, acknowledged", "mqtt_max_message_bytes"),
+    Limit("Metrics of a Sparkplug payload", f"{sparkplug_wire.MOST_METRICS:,}", "refused with a reason, kept"),
+    Limit(
+        "MQTT messages of QoS 0 that wait",
+        f"{inbox.MOST_UNACKNOWLEDGED_WAITING:,} or {inbox.MOST_UNACKNOWLEDGED_BYTES >> 20} MiB",
+        "what does not fit is lost and counted; QoS 1 waits in the broker",
     ),
     Limit(
         "Refused readings kept of a commit and sender",
