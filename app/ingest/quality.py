@@ -20,10 +20,10 @@ from app.settings import Settings
 
 # Sensors that round or count twice fall by less; a counter typed in once a day rises by a day at once.
 COUNTER_JITTER_HOURS, COUNTER_LEAP_HOURS = 0.1, 25
-# A motor without load draws a quarter of its rated current or more; below this it stands.
-IDLE_SHARE_OF_RATED, IDLE_A = 0.05, 0.2
-# Hours without readings at the window's start may be this share of it.
-LEAST_COVERED = 0.75
+# A motor without load draws a quarter of its rated current or more; below this it stands, even if a sensor drifts.
+IDLE_SHARE_OF_RATED, IDLE_A = 0.15, 0.2
+# How much of the window a value must have been seen in, and of its buckets a machine must have run in.
+LEAST_COVERED, LEAST_RUNNING = 0.75, 0.75
 
 OUTSIDE, TOO_FAST, STUCK = "outside_range", "too_fast", "stuck"
 COUNTER_RESET, COUNTER_FELL = "counter_reset", "counter_fell"
@@ -133,8 +133,8 @@ FLAG_READINGS = text(
     GROUP BY j.machine_id, j.channel_id, j.bucket_start, doubt.kind
     """  # noqa: S608
 )
-# The machine runs where its current is above idle; without a current, where its hours rise; without both, where
-# another channel moves, unless the value is the 0 of a machine at rest.
+# The machine runs where its current is above idle most of the time; without a current, where its hours rise;
+# without both, where another channel moves, unless the value is the 0 of a machine at rest.
 FLAG_STUCK = text(
     f"""
     INSERT INTO reading_flags (machine_id, channel_id, bucket_start, kind, n, first_at, value)
@@ -144,11 +144,13 @@ FLAG_STUCK = text(
         WHERE r.machine_id = j.machine_id AND r.channel_id = j.channel_id
             AND r.bucket_start >= j.bucket_start + :width - j.stuck AND r.bucket_start <= j.bucket_start
     ) AS own CROSS JOIN LATERAL (
-        SELECT max(high) FILTER (WHERE channel_id = {CURRENT_ID}) AS current_a,
+        SELECT max(running) FILTER (WHERE channel_id = {CURRENT_ID}) AS running,
             max(high - low) FILTER (WHERE channel_id = {RUNTIME_ID}) AS hours,
             bool_or(high > low) FILTER (WHERE channel_id <> j.channel_id) AS moves
         FROM (
-            SELECT r.channel_id, min(r.min) AS low, max(r.max) AS high FROM rollups AS r
+            SELECT r.channel_id, min(r.min) AS low, max(r.max) AS high,
+                avg((r.max > coalesce(j.rated_current_a * {IDLE_SHARE_OF_RATED}, {IDLE_A}))::int) AS running
+            FROM rollups AS r
             WHERE r.machine_id = j.machine_id
                 AND r.bucket_start >= j.bucket_start + :width - j.stuck AND r.bucket_start <= j.bucket_start
             GROUP BY r.channel_id
@@ -156,8 +158,7 @@ FLAG_STUCK = text(
     ) AS machine
     WHERE j.still AND own.same AND own.n >= j.stuck_readings
         AND own.first <= greatest(j.bucket_start, j.bucket_start + :width - j.stuck * {LEAST_COVERED})
-        AND CASE WHEN machine.current_a IS NOT NULL
-                THEN machine.current_a > coalesce(j.rated_current_a * {IDLE_SHARE_OF_RATED}, {IDLE_A})
+        AND CASE WHEN machine.running IS NOT NULL THEN machine.running >= {LEAST_RUNNING}
             WHEN j.channel_id = {RUNTIME_ID} THEN false
             WHEN machine.hours IS NOT NULL THEN machine.hours > 0
             ELSE j.min <> 0 AND coalesce(machine.moves, false) END

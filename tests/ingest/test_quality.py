@@ -225,8 +225,12 @@ def runs(channel, place, window):
     def of(number):
         return [row[number] for row in window if row[number] is not None]
 
-    if of(CURRENT + 1):
-        return max(of(CURRENT + 1)) > 12 * 0.05
+    current = {}
+    for row in window:
+        if row[CURRENT + 1] is not None:
+            current[int(row[0])] = max(row[CURRENT + 1], current.get(int(row[0]), 0))
+    if current:
+        return sum(value > 12 * 0.15 for value in current.values()) >= 0.75 * len(current)
     if channel == "runtime_hours":
         return False
     if of(RUNTIME + 1):
