@@ -32,9 +32,10 @@ EVERY_REFUSAL = f"""(
     SELECT sender, machine_id, kind, hour, refused, last_received_at FROM refusal_totals WHERE {WHERE}
     UNION ALL SELECT * FROM ({REFUSED.format(source=UNFOLDED)}) AS unfolded WHERE {WHERE}
 )"""  # noqa: S608
+# What is taken together has a value nobody has, not NULL: NULLs cannot be joined by hash.
 KEYS: Mapping[By, tuple[str, str]] = {
-    "sender": ("sender", "NULL::int"),
-    "machine": ("NULL::text", "machine_id"),
+    "sender": ("sender", "-1"),
+    "machine": ("''", "machine_id"),
     "sender and machine": ("sender", "machine_id"),
 }
 
@@ -55,16 +56,14 @@ def _accounts(by: By) -> str:
             SELECT sender, machine_id, jsonb_object_agg(kind, refused) AS refused, max(last_received_at) AS last_at
             FROM by_kind GROUP BY 1, 2
         )
-        SELECT k.sender, m.key AS machine, {", ".join(f"coalesce(a.{n}, 0)::bigint AS {n}" for n in SUMMED)},
+        SELECT nullif(sender, '') AS sender, m.key AS machine,
+            {", ".join(f"coalesce(a.{n}, 0)::bigint AS {n}" for n in SUMMED)},
             coalesce(r.refused, '{{}}') AS rejected, a.least_lag_s, a.largest_lag_s,
             greatest(a.last_received_at, r.last_at) AS last_received_at, count(*) OVER () AS total
         FROM (SELECT sender, machine_id FROM arrived UNION SELECT sender, machine_id FROM refused) AS k
-        LEFT JOIN arrived AS a ON a.sender IS NOT DISTINCT FROM k.sender
-            AND a.machine_id IS NOT DISTINCT FROM k.machine_id
-        LEFT JOIN refused AS r ON r.sender IS NOT DISTINCT FROM k.sender
-            AND r.machine_id IS NOT DISTINCT FROM k.machine_id
-        LEFT JOIN machines AS m ON m.id = k.machine_id
-        ORDER BY k.sender, m.key NULLS FIRST LIMIT :limit OFFSET :offset
+        LEFT JOIN arrived AS a USING (sender, machine_id) LEFT JOIN refused AS r USING (sender, machine_id)
+        LEFT JOIN machines AS m ON m.id = machine_id
+        ORDER BY sender, m.key NULLS FIRST LIMIT :limit OFFSET :offset
     """  # noqa: S608  (names of our own)
 
 
