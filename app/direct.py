@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from fastapi import Request, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.logs import name_request, record
 from app.security.policy import Allow, Principal, get_principal
 
 
@@ -22,8 +24,12 @@ class DirectRoute:
     endpoint: Callable[[Request, Principal], Awaitable[Response]]
 
 
+# No page: what a browser may load or frame is of no interest here.
+HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+
+
 class Direct:
-    """Answers requests of direct routes; the others go on. Errors become what `handlers` make of them."""
+    """Outermost. Answers direct routes, passes the others on. Errors become what `handlers` make of them."""
 
     def __init__(
         self,
@@ -41,9 +47,14 @@ class Direct:
             await self.app(scope, receive, send)
             return
         scope["route"] = route
-        request = Request(scope, receive, send)
-        response = await self._answer(route, request)
-        await response(scope, receive, send)
+        started, request_id, status = time.perf_counter(), name_request(), 500
+        try:
+            response = await self._answer(route, Request(scope, receive, send))
+            response.raw_headers += [*HEADERS, (b"x-request-id", request_id.encode())]
+            status = response.status_code
+            await response(scope, receive, send)
+        finally:
+            record(scope, status, time.perf_counter() - started)
 
     async def _answer(self, route: DirectRoute, request: Request) -> Response:
         try:

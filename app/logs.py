@@ -71,8 +71,19 @@ def configure_logs(settings: Settings) -> None:
         logging.getLogger(talkative).setLevel(logging.WARNING)
 
 
+def name_request() -> str:
+    """A new name, which every line of this request's log carries from now on.
+
+    It protects nothing, so the kernel's random numbers are not needed; each request is a task with a context of its
+    own, so nothing needs to be taken back.
+    """
+    name = f"{random.getrandbits(64):016x}"
+    structlog.contextvars.bind_contextvars(request_id=name)
+    return name
+
+
 class RequestLog:
-    """Outermost: gives each request an id, counts it and logs it by its path, never its query or body."""
+    """Gives each request an id, counts it and logs it by its path, never its query or body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -81,8 +92,7 @@ class RequestLog:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        # Names a request, protects nothing: no need for the kernel's random numbers.
-        request_id = f"{random.getrandbits(64):016x}"
+        request_id = name_request()
         started = time.perf_counter()
         status = 500
 
@@ -93,12 +103,10 @@ class RequestLog:
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
             await send(message)
 
-        # Each request is a task with a context of its own, so nothing needs to be taken back.
-        structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
             await self.app(scope, receive, note_status)
         finally:
-            _record(scope, status, time.perf_counter() - started)
+            record(scope, status, time.perf_counter() - started)
 
 
 class Seldom:
@@ -127,7 +135,7 @@ def _counted(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
     return REQUESTS.labels(method, route, str(status)), REQUEST_SECONDS.labels(route)
 
 
-def _record(scope: Scope, status: int, seconds: float) -> None:
+def record(scope: Scope, status: int, seconds: float) -> None:
     # The template, not the path: a path per machine would make a time series per machine.
     route = getattr(scope.get("route"), "path", "none")
     method = scope["method"] if scope["method"] in KNOWN_METHODS else "other"

@@ -79,9 +79,9 @@ def create_app(settings: Settings, bind: Bind) -> FastAPI:
     problems.add_problem_handlers(app)
     app.add_exception_handler(404, no_such_address)
     app.add_middleware(BodyLimit, most_bytes=settings.max_body_bytes, bulk=BULK_PATHS)
-    app.add_middleware(Direct, routes=ingest.DIRECT, handlers=app.exception_handlers)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestLog)
+    app.add_middleware(Direct, routes=ingest.DIRECT, handlers=app.exception_handlers)
     return app
 
 

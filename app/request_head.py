@@ -8,6 +8,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.answers_joined import Joined
+
 # Whoever opens a connection has this long to say what it wants, and each later request as long from its first byte.
 MOST_HEAD_SECONDS = 20.0
 # Browsers and proxies stay far below; the parser itself keeps whatever it has not yet understood, without a bound.
@@ -22,7 +24,7 @@ class BoundedHead(HttpToolsProtocol):
     _not_understood = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(Joined(transport, self.loop))  # type: ignore[arg-type]  # as far as uvicorn asks
         self._deadline = self.loop.call_later(MOST_HEAD_SECONDS, self._too_late)
 
     def connection_lost(self, exc: Exception | None) -> None:

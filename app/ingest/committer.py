@@ -1,4 +1,4 @@
-"""Group commit: one writer thread a process; requests that wait at the same time share one transaction.
+"""Group commit: requests that wait at the same time share one transaction; two writers take turns.
 
 A request is answered only after the commit that holds it. Nothing is buffered beyond the requests that wait.
 """
@@ -13,8 +13,8 @@ from threading import Condition, Thread
 
 import numpy as np
 import structlog
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from app.announce import announce
 from app.database import Bind, session_scope
@@ -22,6 +22,7 @@ from app.errors import Unavailable
 from app.ingest.columns import MICROSECOND
 from app.ingest.group import Batch, BatchReport
 from app.ingest.merging import Outcome
+from app.ingest.newest import Newest
 from app.ingest.waiting import Line, Waiting
 from app.ingest.writing import Writer
 from app.metrics import READINGS
@@ -40,9 +41,13 @@ RETRY_AFTER_SECONDS = 2
 BACKFILL_ROWS_TOGETHER = 4_000
 MOST_BACKFILL_ROWS_WAITING = 50_000
 BACKFILL_RETRY_AFTER_SECONDS = 5
+# While PostgreSQL writes the rows of one group, the other writer packs the next; a third found nothing to do.
+WRITERS = 2
 # Where several small requests come at once, a moment's wait lets more of them share the cost of a commit; so many
-# rows are worth one by themselves, and who comes alone is not kept waiting.
-GATHER_SECONDS = 0.003
+# requests or rows are worth one by themselves, and who comes alone is not kept waiting.
+GATHER_SECONDS = 0.001
+MOST_GATHERS = 3
+REQUESTS_WORTH_A_COMMIT = 24
 ROWS_WORTH_A_COMMIT = 500
 # People look at live pages; twice a second is as live as they can see.
 SECONDS_BETWEEN_NOTICES = 0.5
@@ -51,20 +56,27 @@ SECONDS_BETWEEN_NOTICES = 0.5
 class Committer:
     """Takes batches from any thread, answers each through a future once it is committed or has failed."""
 
-    def __init__(self, bind: Bind, settings: Settings) -> None:
+    def __init__(self, bind: Bind, settings: Settings, writers: int = WRITERS) -> None:
         self.commits = 0
         self._bind = bind
-        self._writer = Writer(bind, settings)
         self._late_us = settings.late_after // MICROSECOND
         self._live = Line(MOST_ROWS_WAITING, MOST_REQUESTS_WAITING, RETRY_AFTER_SECONDS)
         self._backfill = Line(MOST_BACKFILL_ROWS_WAITING, MOST_REQUESTS_WAITING, BACKFILL_RETRY_AFTER_SECONDS)
         self._changed = Condition()
         self._stopping = False
-        self._many_lately = False
         self._news: set[str] = set()
         self._next_notice = 0.0
-        self._thread = Thread(target=self._run, name="ingest-committer", daemon=True)
-        self._thread.start()
+        newest = Newest()
+        # A test's connection serves one thread at a time.
+        self._writers = [
+            Writer(bind, settings, newest) for _ in range(1 if isinstance(bind, Connection) else writers)
+        ]
+        self._threads = [
+            Thread(target=self._run, args=(writer,), name="ingest-committer", daemon=True)
+            for writer in self._writers
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, batch: Batch) -> asyncio.Future[BatchReport]:
         """Called from an event loop. Raises TooBusy where too much waits already, Unavailable while stopping."""
@@ -95,31 +107,34 @@ class Committer:
         """Refuse new batches, commit and answer those that wait."""
         with self._changed:
             self._stopping = True
-            self._changed.notify()
-        self._thread.join()
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
 
-    def _run(self) -> None:
+    def _run(self, writer: Writer) -> None:
+        several = False
         while True:
-            group = self._next_group()
+            group = self._next_group(several)
+            several = len(group) > 1
             if group:
-                self._write(group)
+                self._write(writer, group)
             elif self._stopping and not self._waiting:
-                self._writer.close()
+                writer.close()
                 return
             self._announce()
 
-    def _next_group(self) -> list[Waiting]:
+    def _next_group(self, several_before: bool) -> list[Waiting]:
         """What waits, up to a bound, without clients that gave up; may be empty, as when a notice is due."""
         with self._changed:
             while not self._waiting and not self._stopping:
                 pause = max(0.0, self._next_notice - time.monotonic()) if self._news else None
                 if not self._changed.wait(pause):
                     return []
-        self._gather()
+        if several_before:
+            self._gather()
         with self._changed:
             group = self._live.take(MOST_ROWS_TOGETHER)
             group += self._backfill.take(BACKFILL_ROWS_TOGETHER if group else MOST_ROWS_TOGETHER)
-        self._many_lately = len(group) > 1
         return group
 
     @property
@@ -127,44 +142,51 @@ class Committer:
         return len(self._live) + len(self._backfill)
 
     def _gather(self) -> None:
-        few = self._live.rows + self._backfill.rows < ROWS_WORTH_A_COMMIT
-        if few and self._many_lately and not self._stopping:
+        for _ in range(MOST_GATHERS):
+            rows = self._live.rows + self._backfill.rows
+            if self._stopping or self._waiting >= REQUESTS_WORTH_A_COMMIT or rows >= ROWS_WORTH_A_COMMIT:
+                return
             time.sleep(GATHER_SECONDS)
 
-    def _write(self, group: Sequence[Waiting], *, again: bool = False) -> None:
+    def _write(self, writer: Writer, group: Sequence[Waiting], *, again: bool = False) -> None:
         """Answer everyone in the group, whatever happens."""
         try:
-            reports = self._writer.write([waiting.batch for waiting in group])
+            reports = writer.write([waiting.batch for waiting in group])
         except Exception as error:  # noqa: BLE001  the outermost loop: an error belongs to the requests that wait
-            self._write_failed(group, error, again=again)
+            self._write_failed(writer, group, error, again=again)
             return
-        self.commits += 1
         _count(reports)
         _answer(group, reports)
-        for waiting in group:
-            self._news.update(waiting.batch.columns.machine)
+        machines = {key for waiting in group for key in waiting.batch.columns.machine}
+        with self._changed:
+            self.commits += 1
+            self._news |= machines
 
-    def _write_failed(self, group: Sequence[Waiting], error: Exception, *, again: bool) -> None:
+    def _write_failed(self, writer: Writer, group: Sequence[Waiting], error: Exception, *, again: bool) -> None:
         """One batch that cannot be stored must not take the others with it; a database that is away takes all.
 
         Each is tried once more alone: what was remembered of machines and months may be out of date.
         """
-        self._writer.forget()
+        writer.forget()
         passing = isinstance(error, DBAPIError) and error.connection_invalidated
         if not again and isinstance(error, SQLAlchemyError) and not passing and _is_about_data(error):
             for waiting in group:
-                self._write([waiting], again=True)
+                self._write(writer, [waiting], again=True)
             return
+        if isinstance(error, OperationalError):
+            for each in self._writers:
+                each.doubt_connection()
         log.warning("readings not stored", requests=len(group), kind=type(error).__name__)
         _answer(group, [error] * len(group))
 
     def _announce(self) -> None:
         """Tell other processes which machines have new readings, at most every so often."""
-        if not self._news or time.monotonic() < self._next_notice:
-            return
-        machine = next(iter(self._news)) if len(self._news) == 1 else None
-        self._news = set()
-        self._next_notice = time.monotonic() + SECONDS_BETWEEN_NOTICES
+        with self._changed:
+            if not self._news or time.monotonic() < self._next_notice:
+                return
+            machine = next(iter(self._news)) if len(self._news) == 1 else None
+            self._news = set()
+            self._next_notice = time.monotonic() + SECONDS_BETWEEN_NOTICES
         try:
             with session_scope(self._bind) as session:
                 session.execute(text("SET LOCAL synchronous_commit = off"))

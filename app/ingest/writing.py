@@ -42,13 +42,14 @@ UNKNOWN_MACHINE: Fault = (
 class Writer:
     """Remembers which machines and months the database knows, and how far each machine's readings go."""
 
-    def __init__(self, bind: Bind, settings: Settings) -> None:
+    def __init__(self, bind: Bind, settings: Settings, newest: Newest | None = None) -> None:
+        """Writers of one process share what is `newest`."""
         self._bind = bind
         self._connection = KeptConnection(bind)
         self._settings = settings
         self._machines = KnownMachines(bind)
         self._months: set[int] = set()
-        self._newest = Newest()
+        self._newest = newest or Newest()
 
     def write(self, batches: Sequence[Batch]) -> list[BatchReport]:
         """All batches or none: returns after the commit. Earlier batches come first where rows share a key."""
@@ -62,11 +63,15 @@ class Writer:
     def close(self) -> None:
         self._connection.close()
 
+    def doubt_connection(self) -> None:
+        """From any thread: another writer lost its own."""
+        self._connection.doubt()
+
     def forget(self) -> None:
         """Ask the database again: it may have been restored, or a month dropped."""
         self._machines.forget()
         self._months = set()
-        self._newest = Newest()
+        self._newest.forget()
 
     def _store(self, group: Group, ids: Mapping[str, int], now: datetime) -> StoredRows:
         """Another process may store the same row between our look-up and our write: then both are done again."""
