@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 
 from app.settings import Settings
 
+# Later than any mark.
+ANY = 2**62
 COMPACT = text(
     """
     WITH gone AS (DELETE FROM touched_buckets RETURNING machine_id, bucket_start)
@@ -25,7 +27,7 @@ TAKE = text(
     CREATE TEMPORARY TABLE taken ON COMMIT DROP AS
     WITH gone AS (
         DELETE FROM touched_buckets WHERE id = ANY (ARRAY(
-            SELECT id FROM touched_buckets WHERE bucket_start < :until ORDER BY id LIMIT :limit
+            SELECT id FROM touched_buckets WHERE bucket_start < :until AND id <= :last ORDER BY id LIMIT :limit
         ))
         RETURNING machine_id, bucket_start
     )
@@ -54,9 +56,18 @@ def waiting(session: Session, until: datetime | None) -> int:
     return session.scalar(COUNT, {"until": until or "infinity"}) or 0
 
 
-def take(session: Session, settings: Settings, until: datetime | None, limit: int) -> int:
-    """Move up to `limit` marks of buckets that begin before `until` into the table `taken`; how many buckets."""
-    session.execute(TAKE, {"width": settings.bucket_seconds, "until": until or "infinity", "limit": limit})
+def newest(session: Session) -> int:
+    """The number of the newest mark; who goes no further ends, however many come meanwhile."""
+    return session.scalar(text("SELECT max(id) FROM touched_buckets")) or 0
+
+
+def take(session: Session, settings: Settings, limit: int, until: datetime | None, last: int) -> int:
+    """Move up to `limit` marks, up to the `last`, of buckets that begin before `until` into the table `taken`.
+
+    How many buckets.
+    """
+    given = {"width": settings.bucket_seconds, "until": until or "infinity", "last": last, "limit": limit}
+    session.execute(TAKE, given)
     session.execute(text("ANALYZE taken"))
     return session.scalar(text("SELECT count(*) FROM taken")) or 0
 

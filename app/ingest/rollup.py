@@ -34,17 +34,17 @@ def roll_up_all(
     progress: Callable[[float], None] | None = None,
     until: datetime | None = None,
 ) -> int:
-    """Roll up every marked bucket that begins before `until`, a transaction a step; how many buckets."""
+    """Roll up every bucket marked by now that begins before `until`, a transaction a step; how many buckets."""
     limit = min(max(MOST_SECONDS_A_STEP // settings.bucket_seconds, FEWEST_BUCKETS_A_STEP), MOST_BUCKETS_A_STEP)
     with session_scope(bind) as session:
         ensure_bucket_width(session, settings)
         if marks.waiting(session, None) > limit:
             marks.compact(session, settings)
-        waiting = marks.waiting(session, until)
+        waiting, last = marks.waiting(session, until), marks.newest(session)
     done = 0
     while True:
         with session_scope(bind) as session:
-            step = roll_up_touched(session, settings, limit, until)
+            step = roll_up_touched(session, settings, limit, until, last)
         done += step
         if progress:
             progress(min(done / waiting, 1.0) if step and waiting else 1.0)
@@ -65,15 +65,21 @@ def roll_up_open(bind: Bind, settings: Settings, now: datetime, open_since: date
     return roll_up_all(bind, settings)
 
 
-def roll_up_touched(session: Session, settings: Settings, limit: int, until: datetime | None = None) -> int:
-    """Take up to `limit` marks and write the roll-ups of their buckets; how many buckets; 0 when no mark is left.
+def roll_up_touched(
+    session: Session,
+    settings: Settings,
+    limit: int,
+    until: datetime | None = None,
+    last: int = marks.ANY,
+) -> int:
+    """Take up to `limit` marks up to the `last`, write their buckets' roll-ups; how many; 0 when none is left.
 
     Marks and roll-ups change in one transaction; one worker at a time, the others wait.
     """
     session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ROLLUP_LOCK})
     session.execute(text(f"SET LOCAL work_mem = '{WORK_MEMORY}'"))
     session.execute(text("DROP TABLE IF EXISTS pg_temp.taken, pg_temp.touched"))
-    taken = marks.take(session, settings, until, limit)
+    taken = marks.take(session, settings, limit, until, last)
     if taken:
         width = {"width": settings.bucket_seconds}
         spare_dropped(session)

@@ -74,3 +74,20 @@ def test_a_bucket_no_wider_than_a_minute_has_no_minutes(post, engine, tmp_path):
     roll_up_all(engine, Settings(data_dir=tmp_path, bucket="1m"))
     with engine.connect() as connection:
         assert not connection.execute(text("SELECT FROM rollup_minutes")).all()
+
+
+def test_rolling_up_ends_while_readings_keep_coming(post, engine, settings, monkeypatch):
+    """Marks that come after the start wait for the next time, or a busy plant would never be scored."""
+    post(reading(at(0)))
+    rounds = []
+    step = rollup.roll_up_touched
+
+    def and_another_reading(*given):
+        rounds.append(1)
+        assert len(rounds) < 10, "rolling up chases the readings that arrive meanwhile"
+        post(reading(at(len(rounds))))
+        return step(*given)
+
+    monkeypatch.setattr(rollup, "roll_up_touched", and_another_reading)
+    assert roll_up_all(engine, settings) == 1
+    assert len(rounds) == 2
