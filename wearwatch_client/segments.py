@@ -45,8 +45,17 @@ class Segments:
         return self._all[0].first if self._all else None
 
     def mend(self) -> int:
-        """What a crash left at the end. Returns the number that is free after it."""
-        return mend(self._all[-1]) if self._all else 1
+        """What a crash left at the end. Returns the number that is free after it.
+
+        A file in which nothing was queued is removed: the next reading starts a file of the same name.
+        """
+        if not self._all:
+            return 1
+        newest = self._all[-1]
+        after = mend(newest)
+        if not newest.size:
+            remove(self._all.pop().path)
+        return after
 
     def grow(self, path: Path, first: int, size: int) -> None:
         if not self._all or self._all[-1].path != path:

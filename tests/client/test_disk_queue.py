@@ -119,6 +119,18 @@ def test_a_crash_at_any_byte_of_the_last_write_costs_nothing_that_was_queued(ope
         queue.close()
 
 
+@pytest.mark.parametrize("torn", [b"", b"4", frame(4, body(3))[:-1]])
+def test_a_crash_before_the_first_line_of_a_new_file_does_not_stop_the_queue(open_queue, tmp_path, torn):
+    fill(open_queue, 3)
+    (tmp_path / "queue" / f"{4:020d}.segment").write_bytes(torn)
+    queue = open_queue()
+    assert queue.waiting == 3
+    queue.append([body(3)])
+    queue.append([body(4)])
+    assert rest(queue) == [body(number) for number in range(5)]
+    assert queue.lost == 0
+
+
 def test_any_damaged_byte_costs_one_reading_or_two_and_is_said_and_set_aside(open_queue, tmp_path, caplog):
     segment = fill(open_queue, 4)
     whole = segment.read_bytes()
@@ -262,6 +274,21 @@ def test_a_full_disk_refuses_and_leaves_no_half_reading(open_queue, monkeypatch)
     assert queue.lost == 0
 
 
+def test_after_a_disk_that_was_full_at_a_new_file_the_next_start_takes_readings_again(open_queue, monkeypatch):
+    disk = Disk(monkeypatch)
+    fill(open_queue, 2)
+    queue = open_queue()
+    disk.room = 0
+    with pytest.raises(QueueFailed, match="No space left"):
+        queue.append([body(2)])
+    disk.room = None
+    queue.close()
+    queue = open_queue()
+    queue.append([body(2)])
+    assert rest(queue) == [body(number) for number in range(3)]
+    assert queue.lost == 0
+
+
 def test_a_disk_that_takes_back_nothing_gets_a_new_file_and_unused_numbers(open_queue, monkeypatch):
     disk = Disk(monkeypatch)
     queue = open_queue()
@@ -374,7 +401,8 @@ STEPS = st.lists(
         st.tuples(st.just("add"), st.integers(1, 9)),
         st.tuples(st.just("read"), st.integers(1, 9)),
         st.tuples(st.just("acknowledge"), st.integers(1, 9)),
-        st.tuples(st.sampled_from(["restart", "crash"]), st.integers(0, 70)),
+        st.tuples(st.sampled_from(["restart", "crash", "crash at a new file"]), st.integers(0, 70)),
+        st.tuples(st.just("full disk"), st.integers(0, 70)),
     ),
     max_size=40,
 )
@@ -400,10 +428,17 @@ def test_any_history_of_adding_delivering_and_crashing_is_that_of_a_list(tmp_pat
             done = len(queue.read(size, ROOM))
             queue.acknowledge(done)
             del expected[:done]
+        elif step == "full disk":
+            with pytest.MonkeyPatch.context() as full:
+                Disk(full).room = size
+                with pytest.raises((QueueFailed, QueueFull)):
+                    queue.append([body(added), b"x" * 100])
         else:
             queue.close()
+            if step == "crash at a new file":
+                (folder / f"{queue.next:020d}.segment").touch()
             segments = sorted(folder.glob("*.segment"))
-            if step == "crash" and segments:
+            if step != "restart" and segments:
                 with segments[-1].open("ab") as torn:
                     torn.write(frame(999, body(999))[:-1][:size])
             queue = DiskQueue(folder, 4_000)
