@@ -96,6 +96,14 @@ class KeptConnection:
         self._bind = bind
         self._kept: Connection | None = None
         self._used_at = 0.0
+        self._known: object = None
+
+    def has_changed(self) -> bool:
+        """Whether it is another one than when this was last asked: the database may be another one too."""
+        if isinstance(self._bind, Connection):
+            return False
+        before, self._known = self._known, self._standing(self._bind).connection.driver_connection
+        return self._known is not before
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

@@ -116,12 +116,15 @@ class Committer:
         while True:
             group = self._next_group(several)
             several = len(group) > 1
-            if group:
-                self._write(writer, group)
-            elif self._stopping and not self._waiting:
+            if not group and self._stopping and not self._waiting:
                 writer.close()
                 return
-            self._announce()
+            try:
+                if group:
+                    self._write(writer, group)
+                self._announce()
+            except Exception:  # the outermost loop: everyone is answered by now, and the next ones wait
+                log.exception("the committer goes on after an error")
 
     def _next_group(self, several_before: bool) -> list[Waiting]:
         """What waits, up to a bound, without clients that gave up; may be empty, as when a notice is due."""
@@ -155,8 +158,8 @@ class Committer:
         except Exception as error:  # noqa: BLE001  the outermost loop: an error belongs to the requests that wait
             self._write_failed(writer, group, error, again=again)
             return
-        _count(reports)
         _answer(group, reports)
+        _count(reports)
         machines = {key for waiting in group for key in waiting.batch.columns.machine}
         with self._changed:
             self.commits += 1
@@ -224,6 +227,6 @@ def _count(reports: Sequence[BatchReport]) -> None:
 
 
 def _is_about_data(error: SQLAlchemyError) -> bool:
-    """SQLSTATE 22 (data) and 23 (integrity): sending the same again gives the same."""
+    """SQLSTATE 22 (data), 23 (integrity), 54 (too large): sending the same again gives the same."""
     state = getattr(getattr(error, "orig", None), "sqlstate", None)
-    return isinstance(state, str) and state[:2] in ("22", "23")
+    return isinstance(state, str) and state[:2] in ("22", "23", "54")

@@ -9,8 +9,11 @@ import numpy as np
 
 from app.ingest.columns import Columns, Ints, join
 from app.ingest.merging import Contradiction
-from app.ingest.plausibility import Fault, Rejection
+from app.ingest.plausibility import Fault, Rejection, machine_fault
 from app.ingest.store import Outcomes, StoredRows
+
+# The answer names every refused row; the ledger keeps so many a commit and sender, or one run wild fills the disk.
+MOST_LEDGER_ROWS = 1_000
 
 
 @dataclass(frozen=True)
@@ -71,15 +74,19 @@ class Group:
             refused[sender] += rows
         return refused
 
+    def refused_machines(self) -> set[str]:
+        """Keys that could be a machine's, of the rows that are kept in the ledger."""
+        named = {row.machine for rows in self.rejected for row in rows[:MOST_LEDGER_ROWS] if row.machine}
+        return {key for key in named if machine_fault(key) is None}
+
     def refuse(self, faults: Mapping[int, Fault]) -> Group:
         """The group without the rows at fault, each of which is kept with its reason."""
         if not faults:
             return self
         for row, (field, reason) in faults.items():
-            told = Rejection(
-                int(self.index[row]), field, reason, self.columns.machine[row], self.columns.as_json(row)
-            )
-            self.rejected[self.batch_of[row]].append(told)
+            rejected = self.rejected[self.batch_of[row]]
+            payload = self.columns.as_json(row) if len(rejected) < MOST_LEDGER_ROWS else ""
+            rejected.append(Rejection(int(self.index[row]), field, reason, self.columns.machine[row], payload))
         good = np.setdiff1d(np.arange(len(self.columns)), np.array(list(faults)))
         return replace(self, columns=self.columns.take(good), index=self.index[good], batch_of=self.batch_of[good])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
@@ -29,15 +30,14 @@ def import_readings(bind: Bind, settings: Settings, path: Path, progress: Progre
     `machine` and `measured_at` (ISO 8601, UTC where it names no zone) are needed; the named channels are known, any
     other column is an extra channel. A blank cell was not measured. Unknown machines are registered.
     """
-    writer, times = Writer(bind, settings), Times()
+    times = Times()
     counts = np.zeros(len(Outcome), dtype=np.int64)
-    with open_csv(path, KEYS, progress) as rows:
+    with open_csv(path, KEYS, progress) as rows, closing(Writer(bind, settings)) as writer:
         _check_channels(rows)
         lines = iter(rows)
         while chunk := list(islice(lines, ROWS_PER_COMMIT)):
             report = _store(rows, chunk, times, writer)
             counts += np.bincount(report.outcomes, minlength=len(Outcome))
-        writer.close()
         added, same, merged, conflicts = counts.tolist()
         return rows.report(added, same, merged=merged, conflicts=conflicts, notes=_notes(rows, times))
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from app.errors import TooBusy
 from app.ingest.group import Batch, BatchReport
 
+EXTRA_CHANNELS_A_ROW = 8
+
 
 @dataclass(frozen=True)
 class Waiting:
@@ -17,6 +19,12 @@ class Waiting:
     batch: Batch
     loop: asyncio.AbstractEventLoop
     answer: asyncio.Future[BatchReport]
+
+
+def size_of(batch: Batch) -> int:
+    """Rows, as memory and time count them: so many extra channels cost as much as another row."""
+    extra = sum(len(each) for each in batch.columns.extra if each)
+    return len(batch.columns) + extra // EXTRA_CHANNELS_A_ROW
 
 
 @dataclass
@@ -42,17 +50,17 @@ class Line:
             )
 
     def add(self, waiting: Waiting) -> None:
-        rows = len(waiting.batch.columns)
-        self.check_room(rows)
+        size = size_of(waiting.batch)
+        self.check_room(size)
         self._queue.append(waiting)
-        self.rows += rows
+        self.rows += size
 
     def take(self, most_rows: int) -> list[Waiting]:
         """The first who fit into `most_rows`, at least one if that is more than none; not those who gave up."""
         taken: list[Waiting] = []
         rows = 0
         while self._queue and rows < most_rows:
-            size = len(self._queue[0].batch.columns)
+            size = size_of(self._queue[0].batch)
             if rows and rows + size > most_rows:
                 break
             waiting = self._queue.popleft()

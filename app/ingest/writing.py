@@ -10,9 +10,10 @@ from sqlalchemy import Connection, insert
 from sqlalchemy.exc import DBAPIError
 
 from app.database import Bind, KeptConnection
+from app.errors import Unavailable
 from app.ingest.arrivals import record
 from app.ingest.columns import MICROSECONDS, Ints
-from app.ingest.group import Batch, BatchReport, Group
+from app.ingest.group import MOST_LEDGER_ROWS, Batch, BatchReport, Group
 from app.ingest.machines import KnownMachines
 from app.ingest.newest import Newest
 from app.ingest.packing import unpack_touched
@@ -24,12 +25,11 @@ from app.ingest.store import Arriving, StoredRows, store_readings
 from app.ingest.tables import RejectedReading
 from app.settings import Settings
 
-# The answer names every refused row; the ledger keeps so many a commit and sender, or one run wild fills the disk.
-MOST_LEDGER_ROWS = 1_000
 LONGEST_PAYLOAD = 2_000
-# Unique violation and deadlock: two processes store the same rows at the same time. No partition for a row: the
-# worker dropped the month that it had packed.
-MET_ANOTHER_WRITER = frozenset({"23505", "40P01", "23514"})
+# Unique violation and deadlock: two processes store the same rows at the same time.
+MET_ANOTHER_WRITER = ("23505", "40P01")
+# No partition for a row: the worker dropped the month that it had packed.
+NO_PARTITION = "23514"
 MOST_TRIES = 6
 
 
@@ -53,6 +53,8 @@ class Writer:
 
     def write(self, batches: Sequence[Batch]) -> list[BatchReport]:
         """All batches or none: returns after the commit. Earlier batches come first where rows share a key."""
+        if self._connection.has_changed():
+            self.forget()
         group, now = Group.of(batches), datetime.now(UTC)
         group = group.refuse(implausible(group.columns, now, self._settings.max_future))
         group = group.refuse(too_old(group.columns, now, self._settings.keep_readings))
@@ -84,8 +86,11 @@ class Writer:
                 with self._connection.transaction() as connection:
                     stored = self._write(connection, arriving, group, ids, now)
             except DBAPIError as error:
-                if not tries_left or getattr(error.orig, "sqlstate", None) not in MET_ANOTHER_WRITER:
+                state = getattr(error.orig, "sqlstate", None)
+                if state not in (NO_PARTITION, *MET_ANOTHER_WRITER) or (state == NO_PARTITION and not tries_left):
                     raise
+                if not tries_left:
+                    raise Unavailable("Others store the same readings; try again.", retry_after=1) from error
                 self._newest.distrust()
                 self._months = set()
             else:
@@ -115,12 +120,12 @@ class Writer:
         return stored
 
     def _ids(self, group: Group, batches: Sequence[Batch]) -> dict[str, int]:
-        keys = set(group.columns.machine)
-        if all(batch.may_register for batch in batches):
-            return self._machines.ids(keys, keys)
-        may = [batches[batch].may_register for batch in group.batch_of.tolist()]
-        register = {key for key, allowed in zip(group.columns.machine, may, strict=True) if allowed}
-        return self._machines.ids(keys, register)
+        """Of the rows to store, and of those refused, for their account; only the first may add machines."""
+        register = keys = set(group.columns.machine)
+        if not all(batch.may_register for batch in batches):
+            may = [batches[batch].may_register for batch in group.batch_of.tolist()]
+            register = {key for key, allowed in zip(group.columns.machine, may, strict=True) if allowed}
+        return self._machines.ids(keys | group.refused_machines(), register)
 
     def _ensure_months(self, measured_us: Ints) -> None:
         missing = months_of(measured_us) - self._months

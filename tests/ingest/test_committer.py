@@ -15,6 +15,7 @@ from app.ingest.decode import decode
 from app.ingest.group import Batch
 from app.ingest.routes import committer_of
 from app.ingest.schemas import ReadingsReport
+from app.ingest.writing import Writer
 from tests.ingest.conftest import reading
 
 
@@ -289,3 +290,53 @@ def test_a_full_line_is_told_before_the_body_is_read(post, application, monkeypa
     monkeypatch.setattr(committer._live, "most_requests", 0)
     answer = post(b"no JSON at all")
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "2")
+
+
+def test_a_database_that_came_back_older_is_asked_anew_who_a_machine_is(engine, settings):
+    """What was restored may have given a machine's number to another one since."""
+    writer = Writer(engine, settings)
+    writer.write([batch(reading(machine="oven-5")), batch(reading(machine="press-99"))])
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM readings"))
+        connection.execute(text("UPDATE machines SET key = 'swapped' WHERE key = 'oven-5'"))
+        connection.execute(text("UPDATE machines SET key = 'oven-5' WHERE key = 'press-99'"))
+        connection.execute(text("UPDATE machines SET key = 'press-99' WHERE key = 'swapped'"))
+    writer.close()
+    engine.dispose()
+    writer.write([batch(reading(machine="press-99", temperature_c=20))])
+    with engine.connect() as connection:
+        query = "SELECT key, temperature_c FROM readings JOIN machines ON machines.id = machine_id"
+        assert connection.execute(text(query)).all() == [("press-99", 20)]
+    writer.close()
+
+
+def test_an_error_after_the_commit_does_not_silence_the_committer(committer, engine, monkeypatch):
+    def fail(reports):
+        raise OSError("no space for the counters")
+
+    monkeypatch.setattr(module, "_count", fail)
+    assert counted(committer.submit(batch(reading())).result(10)).accepted == 1
+    assert counted(committer.submit(batch(reading("2026-11-20T09:00:00Z"))).result(10)).accepted == 1
+
+
+def test_a_known_machine_whose_readings_are_refused_is_in_the_account_also_after_a_restart(engine, settings):
+    Writer(engine, settings).write([batch(reading())])
+    Writer(engine, settings).write(
+        [batch(reading("2036-11-20T08:00:00Z"), reading("2036-11-20T08:00:00Z", "who?"))]
+    )
+    with engine.connect() as connection:
+        machine = connection.scalar(text("SELECT id FROM machines"))
+        query = "SELECT refused_machine_id FROM arrivals WHERE refused_machine_id IS NOT NULL"
+        assert sorted(connection.scalars(text(query)).one()) == [0, machine]
+
+
+def test_extra_channels_count_when_room_is_short(committer, held, monkeypatch):
+    monkeypatch.setattr(committer._backfill, "most_rows", 20)
+    wide = {f"channel_{n}": float(n) for n in range(200)}
+    with held:
+        committer.submit(batch(reading()))
+        while committer._waiting:
+            pass
+        committer.submit(batch(reading("2026-11-20T09:00:00Z", extra=wide)))
+        with pytest.raises(TooBusy):
+            committer.submit(batch(reading("2026-11-20T10:00:00Z")))

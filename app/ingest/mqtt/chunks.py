@@ -12,11 +12,11 @@ from app.errors import WearwatchError
 from app.ingest.actions import received
 from app.ingest.columns import NO_ROWS, join
 from app.ingest.decode import Decoded
-from app.ingest.group import Batch
+from app.ingest.group import MOST_LEDGER_ROWS, Batch
 from app.ingest.mqtt.inbox import Message
 from app.ingest.mqtt.sparkplug import Read
 from app.ingest.plausibility import Rejection
-from app.ingest.writing import LONGEST_PAYLOAD, MOST_LEDGER_ROWS
+from app.ingest.writing import LONGEST_PAYLOAD
 from app.security.principal import Principal
 
 
