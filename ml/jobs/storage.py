@@ -27,7 +27,7 @@ def keep_storage(engine: Engine, settings: Settings, stop: Callable[[], bool] = 
         log.info("retention dropped", what=gone.what, table=name, before=gone.before.isoformat(), rows=gone.rows)
     if settings.pack_after is not None:
         packed = pack(engine, now, settings.pack_after, _tell, stop)
-        if packed.readings:
+        if packed.readings or packed.skipped:
             log.info("packed", **packed._asdict())
 
 

@@ -16,15 +16,17 @@ import pytest
 from alembic import command
 from pydantic import SecretStr
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from structlog.testing import capture_logs
 
 from app.backup import backup, restore
-from app.errors import Conflict
+from app.ingest import packer
 from app.ingest.chart import machine_readings, window
 from app.ingest.columns import Columns, to_microseconds
 from app.ingest.group import Batch
 from app.ingest.merging import Outcome
 from app.ingest.packer import QUIET, pack
+from app.ingest.packing import SLOTS
 from app.ingest.partitions import ensure_partitions, month_of
 from app.ingest.rollup import roll_up_all
 from app.ingest.writing import Writer
@@ -262,20 +264,53 @@ def test_a_packer_that_is_told_to_stop_goes_on_the_next_time(write, ask, engine)
     assert ask("SELECT count(*), (SELECT sum(n) FROM reading_blocks) FROM every_reading") == [(72, 72)]
 
 
-def test_a_block_that_does_not_say_the_same_keeps_its_rows(write, ask, engine):
-    write([0, 10, 20])
+def spoil(engine, body: str) -> None:
+    trigger = f"""CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} RETURN NEW; END $$;
+        CREATE TRIGGER spoil BEFORE INSERT ON reading_blocks FOR EACH ROW EXECUTE FUNCTION spoil()"""
     with engine.begin() as connection:
-        connection.execute(
-            text(
-                """CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS
-                $$ BEGIN NEW.temperature_c[2] := -61.25; RETURN NEW; END $$;
-                CREATE TRIGGER spoil BEFORE INSERT ON reading_blocks FOR EACH ROW EXECUTE FUNCTION spoil()"""
-            )
-        )
-    with pytest.raises(Conflict, match="3 readings, 2 equal"):
+        connection.execute(text(trigger))
+
+
+def test_a_block_that_does_not_say_the_same_keeps_its_rows_and_holds_back_no_other(write, ask, blocks, engine):
+    write([0, 10, 20])
+    write([0, 86_410], machine="fan")
+    spoil(engine, "IF NEW.machine_id = 1 THEN NEW.temperature_c[2] := -61.25; END IF;")
+    with capture_logs() as told:
+        packed = pack(engine, LATER, TWO_DAYS)
+    assert (packed.machine_days, packed.skipped) == (2, 1)
+    assert ["3 readings, 2 equal" in each["reason"] for each in told] == [True]
+    assert ask("SELECT count(*), min(temperature_c) FROM every_reading") == [(5, 61.25)]
+    assert blocks() == [(2, 1), (2, 1)]
+    assert ask("SELECT count(*) FROM readings") == [(3,)]
+
+
+def test_a_limit_of_the_server_costs_one_machine_its_day_and_nobody_else(write, ask, blocks, engine):
+    for number in range(SLOTS + 1):
+        write([0], machine=f"m-{number}")
+    write([40 * 86_400])
+    spoil(engine, "IF NEW.machine_id = 1 THEN RAISE 'array size exceeds' USING ERRCODE = '54000'; END IF;")
+    packed = pack(engine, LATER, TWO_DAYS)
+    assert (packed.machine_days, packed.skipped) == (SLOTS, 1)
+    assert (1 + SLOTS, 1) in blocks()
+    assert ask("SELECT count(*) FROM every_reading") == [(SLOTS + 2,)]
+
+
+def test_a_day_too_large_for_a_block_stays_rows(write, blocks, engine, monkeypatch):
+    write(range(0, 1000, 10), extra={"torque": 1.0})
+    write(range(0, 1000, 10), machine="fan")
+    monkeypatch.setattr(packer, "MOST_BYTES_A_BLOCK", 100 * packer.BYTES_A_ROW)
+    with capture_logs() as told:
+        assert pack(engine, LATER, TWO_DAYS).skipped == 1
+    assert [each["event"] for each in told] == ["not packed: too large"]
+    assert blocks() == [(2, 100)]
+    assert write([0], temperature_c=61.25) == {"duplicate": 1}
+
+
+def test_a_server_that_is_gone_ends_the_round(write, engine):
+    write([0])
+    spoil(engine, "RAISE 'going down' USING ERRCODE = '57P01';")
+    with pytest.raises(DBAPIError, match="going down"):
         pack(engine, LATER, TWO_DAYS)
-    assert ask("SELECT count(*), min(temperature_c) FROM every_reading") == [(3, 61.25)]
-    assert ask("SELECT count(*) FROM reading_blocks") == [(0,)]
 
 
 def test_a_backup_holds_what_is_packed(write, ask, engine, settings, tmp_path):
