@@ -1,7 +1,9 @@
 """Lines about one machine at one time -> one row, before the store sees them. Pure.
 
 Many clients send a line for each field. Lines that contradict each other are left apart: the store then keeps the
-first and puts the others among the conflicts, as it does with readings that come later.
+first and puts the others among the conflicts, as it does with readings that come later. Lines that together have
+more extra channels than a row may become several rows, which the store merges into one reading: what is stored does
+not depend on where a client cuts its batches.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.ingest.columns import Columns, Extra, Ints, Mask
+from app.ingest.plausibility import MOST_EXTRA_CHANNELS
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ def fold(columns: Columns) -> Folded:
     agree = ~np.isin(leaders, apart)
     values = columns.values.copy()
     values[leaders[agree]] = low[agree]
-    together = Columns(columns.machine, columns.measured_us, values, _joined(columns.extra, first))
+    extra, first = _joined(columns.extra, first)
+    together = Columns(columns.machine, columns.measured_us, values, extra)
     rows = np.flatnonzero(first == places)
     return Folded(together.take(rows), rows, first)
 
@@ -61,9 +65,16 @@ def _contradicting(first: Ints, extra: Sequence[Extra | None]) -> set[int]:
     }
 
 
-def _joined(extra: Sequence[Extra | None], first: Ints) -> list[Extra | None]:
-    joined = list(extra)
+def _joined(extra: Sequence[Extra | None], first: Ints) -> tuple[list[Extra | None], Ints]:
+    """Also `first` anew: where a row is full, the next line stands for itself and those that follow it."""
+    joined, stands = list(extra), first.tolist()
+    standing: dict[int, tuple[int, Extra]] = {}
     for place in np.flatnonzero(first != np.arange(len(first))).tolist():
-        if channels := extra[place]:
-            joined[first[place]] = (joined[first[place]] or {}) | channels
-    return joined
+        moment, channels = stands[place], extra[place] or {}
+        at, row = standing.get(moment) or (moment, dict(extra[moment] or {}))
+        if len(row) + sum(name not in row for name in channels) > MOST_EXTRA_CHANNELS:
+            at, row = place, {}
+        row.update(channels)
+        standing[moment] = at, row
+        joined[at], stands[place] = row or None, at
+    return joined, np.array(stands, np.int64)

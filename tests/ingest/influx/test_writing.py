@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 
+import pytest
 from sqlalchemy import text
 
 from app.database import make_engine
@@ -133,6 +134,26 @@ def test_a_contradiction_within_a_request_is_kept_apart_too(write, stored):
     assert answer.status_code == 204
     assert counted(answer) == {"accepted": 1, "conflict": 1, "merged": 1, "lines": 3}
     assert stored() == [("press-07", AT_NOON, {"temperature_c": 61.2, "current_a": 3.0})]
+
+
+def test_lines_that_differ_in_an_extra_channel_only_are_kept_apart_too(write, stored, client):
+    answer = write("\n".join(f"motor,machine=a oil_bar={value} {NOON * NS}" for value in (5, 6, 5)))
+    assert (answer.status_code, counted(answer)) == (
+        204,
+        {"accepted": 1, "conflict": 1, "duplicate": 1, "lines": 3},
+    )
+    assert stored() == [("a", AT_NOON, {"oil_bar": 5.0})]
+    assert client.get("/api/v1/readings/conflicts").json()["items"][0]["refused_value"] == 6
+
+
+@pytest.mark.parametrize("lines_a_request", [601, 300, 50])
+def test_what_is_stored_of_many_lines_of_one_moment_does_not_depend_on_the_requests(write, stored, lines_a_request):
+    fields = [*(f"x{number}={number}" for number in range(600)), "temperature_c=61.2,x0=0"]
+    lines = [f"motor,machine=a {field} {NOON * NS}" for field in fields]
+    for begin in range(0, len(lines), lines_a_request):
+        assert write("\n".join(lines[begin : begin + lines_a_request])).status_code == 204
+    channels = {f"x{number}": float(number) for number in range(600)} | {"temperature_c": 61.2}
+    assert stored() == [("a", AT_NOON, channels)]
 
 
 def test_texts_and_truth_values_do_not_make_a_line_fail(write, stored):
