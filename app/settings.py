@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(16 << 20, ge=1024, description="Largest request body, as sent.")
     max_decompressed_bytes: int = Field(64 << 20, ge=1024, description="Largest body after gunzip.")
     max_bytes_under_way: int = Field(
-        64 << 20, ge=1 << 20, description="Most bytes of all bodies that a process receives at a time; then 503."
+        32 << 20, ge=1 << 20, description="Most bytes of all bodies that a process receives at a time; then 503."
     )
     max_rows: int = Field(100_000, ge=1, description="Most readings in one request.")
     max_future: Duration = Field(timedelta(minutes=5), description="How far ahead a sensor's clock may run.")
