@@ -42,6 +42,7 @@ class Broker:
         self._receive_maximum = settings.mqtt_receive_maximum
         self._host_id = settings.mqtt_sparkplug_host
         self._is_ready = True
+        self._state_ms = 0
         self._connection = 0
         # An acknowledgement that is queued after the connection broke must never reach the next one, where the same
         # number may stand for another message.
@@ -61,8 +62,7 @@ class Broker:
 
     def stop(self) -> None:
         """Say goodbye after what is queued; the broker keeps the session."""
-        if self._client.is_connected():
-            self._tell(is_online=False)
+        self._tell(is_online=False)
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -89,14 +89,19 @@ class Broker:
             client.username_pw_set(access.username, access.password)
         if access.tls is not None:
             client.tls_set_context(access.tls)
-        if self._host_id:
-            client.will_set(self._state_topic(), self._state(is_online=False), qos=1, retain=True)
+        client.on_pre_connect = self._connecting
         client.on_connect = self._connected
         client.on_connect_fail = self._not_reached
         client.on_disconnect = self._disconnected
         client.on_subscribe = self._subscribed
         client.on_message = self._arrived
         return client
+
+    def _connecting(self, client: mqtt.Client, _: Any) -> None:
+        """The will has this connection's time: nodes believe no `offline` older than the `online` before it."""
+        if self._host_id:
+            self._state_ms = max(self._state_ms, time.time_ns() // 1_000_000)
+            client.will_set(self._state_topic(), self._state(is_online=False), qos=1, retain=True)
 
     def _connected(self, client: mqtt.Client, _: Any, flags: mqtt.ConnectFlags, reason: Any, __: Any) -> None:
         if reason.is_failure:
@@ -145,7 +150,8 @@ class Broker:
         )
 
     def _tell(self, *, is_online: bool) -> None:
-        if self._host_id:
+        # Without a connection nothing is queued: the next one begins with what holds then.
+        if self._host_id and self._client.is_connected():
             info = self._client.publish(self._state_topic(), self._state(is_online=is_online), qos=1, retain=True)
             log.info("Sparkplug nodes told", host_id=self._host_id, online=is_online, queued=info.rc == 0)
 
@@ -153,7 +159,7 @@ class Broker:
         return f"{SPARKPLUG}/STATE/{self._host_id}"
 
     def _state(self, *, is_online: bool) -> bytes:
-        return json.dumps({"online": is_online, "timestamp": time.time_ns() // 1_000_000}).encode()
+        return json.dumps({"online": is_online, "timestamp": self._state_ms}).encode()
 
 
 def _topic(given: mqtt.MQTTMessage) -> str:

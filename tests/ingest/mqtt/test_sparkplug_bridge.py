@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import threading
 
 import paho.mqtt.client as mqtt
@@ -81,3 +83,17 @@ def test_nodes_are_told_when_readings_can_be_stored(run_bridge, state_of_the_bri
     until(lambda: state_of_the_bridge == [True])
     bridge.stop()
     until(lambda: state_of_the_bridge == [True, False])
+
+
+def test_nodes_believe_that_a_killed_bridge_is_offline(bridge_process, subscribed, connect, broker):
+    told: list[dict[str, object]] = []
+    node = connect(broker, "node")
+    node.on_message = lambda _, __, message: told.append(json.loads(message.payload))
+    node.subscribe("spBv1.0/STATE/wearwatch", 1)
+    bridge_process.environment["WEARWATCH_MQTT_SPARKPLUG_HOST"] = "wearwatch"
+    bridge_process.start()
+    until(lambda: told)
+    bridge_process.end(signal.SIGKILL)
+    until(lambda: len(told) == 2)
+    assert [state["online"] for state in told] == [True, False]
+    assert told[1]["timestamp"] >= told[0]["timestamp"], "nodes ignore a state that is older than the last"
