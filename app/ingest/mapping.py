@@ -7,13 +7,13 @@ machine and which field is which channel; without one of the plant's own (mappin
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from math import isfinite, nan
 
 from app.ingest.plausibility import FIELDS, LONGEST_NAME, Fault
 from app.ingest.tables import CORE_CHANNELS
-from app.ingest.units import CONVERTED, SAME, Affine
+from app.ingest.units import CONVERTED, SAME, Affine, conversion, is_of_names_quantity
 
 # The first of these that a reading carries names its machine; `host`, which Telegraf adds by itself, is last.
 MACHINE_NAMES = (
@@ -40,11 +40,15 @@ LONGEST_SHOWN = 40
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a field's value goes, and how; `place` is that in CORE_CHANNELS, None for an extra channel."""
+    """Where a field's value goes, and how; `place` is that in CORE_CHANNELS, None for an extra channel.
+
+    `unit_of`: the channel whose unit the value has, where a qualifier became part of the name; else empty.
+    """
 
     channel: str
     convert: Affine = SAME
     place: int | None = None
+    unit_of: str = ""
 
 
 def target(channel: str, convert: Affine = SAME) -> Target:
@@ -104,7 +108,7 @@ class NameMapping:
             found = Target(channel_name(plain))
         if found is None or not qualifiers:
             return found
-        return Target(channel_name("_".join((found.channel, *qualifiers))), found.convert)
+        return Target(channel_name("_".join((found.channel, *qualifiers))), found.convert, None, found.channel)
 
 
 def spelling(name: str) -> str:
@@ -125,12 +129,14 @@ def _matches(name: str, patterns: Iterable[str]) -> bool:
 @dataclass(frozen=True)
 class Mapped:
     """A reading in our names. `values` has the order of CORE_CHANNELS with NaN where not measured; `ignored` counts
-    the fields left out: texts, truth values, and what the mapping ignores."""
+    the fields left out: texts, truth values, and what the mapping ignores; `refused` has those whose declared unit
+    cannot become the channel's."""
 
     machine: str
     values: tuple[float, ...]
     extra: dict[str, float] | None
     ignored: int
+    refused: tuple[Fault, ...] = ()
 
     @property
     def holds_nothing(self) -> bool:
@@ -138,17 +144,31 @@ class Mapped:
 
 
 def map_reading(
-    mapping: NameMapping, names: Mapping[str, str], fields: Mapping[str, object], measurement: str = ""
+    mapping: NameMapping,
+    names: Mapping[str, str],
+    fields: Mapping[str, object],
+    measurement: str = "",
+    units: Mapping[str, str] | None = None,
 ) -> Mapped | Fault:
-    """Names and fields of one reading -> machine and channels, or why not (the field at fault and a reason)."""
+    """Names and fields of one reading -> machine and channels, or why not (the field at fault and a reason).
+
+    `units` has those that the sender declared, by field.
+    """
     machine = mapping.machine_of(names)
     if not isinstance(machine, str):
         return machine
     qualifiers = mapping.qualifiers_of(names)
     found: dict[str, float] = {}
     ignored = 0
+    refused: list[Fault] = []
     for name, given in fields.items():
         goes_to = None if mapping.ignores(measurement) else mapping.target_of(name, measurement, qualifiers)
+        if goes_to and units and (unit := units.get(name)):
+            declared = _from_unit(goes_to, unit)
+            if isinstance(declared, str):
+                refused.append((name[:LONGEST_NAME], declared))
+                continue
+            goes_to = declared
         value = None if goes_to is None else number(given, goes_to, mapping.booleans_are_numbers)
         if isinstance(value, str):
             return name[:LONGEST_NAME], value
@@ -157,7 +177,19 @@ def map_reading(
         elif found.setdefault(goes_to.channel, value) != value:
             return name[:LONGEST_NAME], twice(goes_to.channel)
     values = tuple(found.pop(channel, nan) for channel in CORE_CHANNELS)
-    return Mapped(machine, values, found or None, ignored)
+    return Mapped(machine, values, found or None, ignored, tuple(refused))
+
+
+def _from_unit(goes_to: Target, unit: str) -> Target | str:
+    """With the declared unit's conversion, or why there is none.
+
+    An extra channel whose name holds no unit of that quantity keeps the value as it was sent.
+    """
+    channel = goes_to.unit_of or goes_to.channel
+    if channel not in CORE_CHANNELS and not is_of_names_quantity(channel, unit):
+        return goes_to
+    how = conversion(channel, unit)
+    return how if isinstance(how, str) else replace(goes_to, convert=how)
 
 
 def number(given: object, goes_to: Target, booleans_are_numbers: bool) -> float | str | None:

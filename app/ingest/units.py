@@ -95,10 +95,19 @@ SYNONYMS = {
 LETTERS = str.maketrans(
     {"µ": "u", "μ": "u", "²": "2", "℃": "c", "℉": "f", "°": "", "º": "", "˚": "", "^": "", "⁻": "-", "¹": "1"}
 )
-RMS = re.compile(r"[ _(]*(?:r\.?m\.?s\.?)[ )]*$")
+RMS = re.compile(r"[ _(]*(?:r\.?m\.?s\.?)[ )]*$", re.IGNORECASE)
 PEAK = re.compile(r"[_(-]*(?:true|zero|0)?[_-]*(?:to)?[_-]*p(?:ea)?k?(?:[_/-]*(?:to)?[_-]*p(?:ea)?k?)?\)?$")
+# `Peak mm/s`, `RMS mm/s`: the word goes behind the unit.
+WORD_FIRST = re.compile(
+    r"^(r\.?m\.?s\.?|(?:true |zero[ -]to[ -]|0-)?(?:peak|pk)(?:[ -](?:to[ -])?(?:peak|pk))?)[ _:]+(.+)",
+    re.IGNORECASE,
+)
+# Here capitals matter: MA is not mA, Ms not ms, mPa not MPa. What is written so is not known.
+ANOTHER_PREFIX = re.compile(r"(?:M(?:[aA]|[sS]|[gG]|[bB][aA][rR])|mP[aA])(?=$|[ _(])")
+PEAK_IN_NAME = re.compile(r"peak|(?:^|_)(?:pk|pp|p2p)(?:_|$)")
 DEGREES = re.compile(r"^\[?deg(?:ree)?s?[ _.]*(?=.)")
 LONGEST_SHOWN = 40
+OTHER_WORDS_TOO = frozenset({"a", "d", "f", "h", "in", "min", "r", "s"})
 
 # Fields a reading may hold in place of a channel's own -> the channel, the unit the name declares.
 ALTERNATIVE_NAMES: Mapping[str, tuple[str, str]] = {
@@ -135,10 +144,10 @@ def conversion(channel: str, unit: str) -> Affine | str:
         return SAME
     own = CORE_UNITS.get(channel) or unit_in_name(channel)
     spelled = _spelling(unit)
-    if spelled not in UNITS and (without_peak := _without_peak(spelled)) in UNITS:
-        if channel in PEAK_EXAMPLES:
-            return _peak_reason(channel, unit)
-        spelled = without_peak
+    is_peak = spelled not in UNITS and _without_peak(spelled) in UNITS
+    if is_peak and channel in PEAK_EXAMPLES:
+        return _peak_reason(channel, unit)
+    spelled = _without_peak(spelled) if is_peak else spelled
     if own is None:
         return f"{channel} names no unit to convert {_shown(unit)} to; end its name with one, like pressure_bar"
     if spelled not in UNITS:
@@ -146,7 +155,24 @@ def conversion(channel: str, unit: str) -> Affine | str:
     (quantity, into), (own_quantity, own_into) = UNITS[spelled], UNITS[own]
     if quantity != own_quantity:
         return _other_quantity_reason(channel, unit, quantity, own_quantity)
+    if is_peak and not PEAK_IN_NAME.search(channel.lower()):
+        return f"{_shown(unit)} is a peak and {channel} does not say so; send it under a name with peak in it"
     return Affine(into.factor / own_into.factor, (into.offset - own_into.offset) / own_into.factor)
+
+
+def is_unit(text: str) -> bool:
+    """Whether `text` is a unit we know, of a peak or not."""
+    return _quantity(text) is not None
+
+
+def is_of_names_quantity(channel: str, unit: str) -> bool:
+    """Whether an extra channel's name ends with a unit that `unit` can be converted to.
+
+    A last word like `a`, `h` or `min` is as often a phase, a level or a minimum and no unit.
+    """
+    own, last = unit_in_name(channel), channel.lower().rpartition("_")[2]
+    is_word = last in OTHER_WORDS_TOO and own == last
+    return own is not None and not is_word and UNITS[own][0] == _quantity(unit)
 
 
 def unit_in_name(channel: str) -> str | None:
@@ -159,10 +185,20 @@ def unit_in_name(channel: str) -> str | None:
 
 def _spelling(unit: str) -> str:
     """`°F`, `degF`, `Fahrenheit` -> f; `mm/s r.m.s.` -> mm/s. What is not known comes back simplified."""
-    plain = RMS.sub("", unit.strip()[:LONGEST_SHOWN].translate(LETTERS).lower())
+    plain = WORD_FIRST.sub(r"\2 \1", unit.strip()[:LONGEST_SHOWN].translate(LETTERS))
+    plain = RMS.sub("", plain)
+    if ANOTHER_PREFIX.match(plain):
+        return plain
+    plain = plain.lower()
     plain = DEGREES.sub("", plain).rstrip("]") if DEGREES.match(plain) else plain
     plain = plain.strip().replace(" ", "")
     return SYNONYMS.get(plain, plain)
+
+
+def _quantity(unit: str) -> str | None:
+    spelled = _spelling(unit)
+    known = UNITS.get(spelled) or UNITS.get(_without_peak(spelled))
+    return known[0] if known else None
 
 
 def _without_peak(spelled: str) -> str:

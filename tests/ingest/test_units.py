@@ -36,6 +36,11 @@ CHANNELS = [*CORE_CHANNELS, "oil_temperature_k", "acceleration_m_s2", "pressure_
         ("oil_temperature_k", "degF", 32, 273.15),
         ("velocity_peak_mm_s", "in/s peak", 1, 25.4),
         ("pressure_bar", "psi", 100, 6.894757293),
+        ("vibration_mm_s", "RMS mm/s", 2.1, 2.1),
+        ("velocity_peak_mm_s", "Peak in/s", 1, 25.4),
+        ("pressure_bar", "MPa", 1, 10),
+        ("pressure_bar", "MPA", 1, 10),
+        ("current_a", "ma", 1000, 1),
     ],
 )
 def test_a_declared_unit_becomes_the_channels_own(channel, unit, value, own):
@@ -55,6 +60,14 @@ def test_a_declared_unit_becomes_the_channels_own(channel, unit, value, own):
         ("temperature_c", "bar", "a unit of pressure"),
         ("temperature_c", "\0" * 1000, "not known"),
         ("spindle_load", "g", "names no unit"),
+        ("vibration_mm_s", "Peak mm/s", "r.m.s."),
+        ("vibration_mm_s", "pk-pk in/s", "r.m.s."),
+        ("acceleration_g", "g pk", "is a peak"),
+        ("current_a", "MA", "not known"),
+        ("current_a", "MA rms", "not known"),
+        ("current_peak_a", "MA pk", "not known"),
+        ("pressure_bar", "mPa", "not known"),
+        ("runtime_hours", "MS", "not known"),
     ],
 )
 def test_what_cannot_be_converted_is_refused_with_what_to_do(channel, unit, words):

@@ -11,9 +11,8 @@ import numpy as np
 from app.ingest.columns import MICROSECONDS, Columns
 from app.ingest.decode import LONGEST_PAYLOAD, Decoded
 from app.ingest.mapping import NameMapping, map_reading
-from app.ingest.plausibility import LONGEST_NAME, Fault, Rejection
+from app.ingest.plausibility import Fault, Rejection
 from app.ingest.tables import CORE_CHANNELS
-from app.ingest.units import conversion, unit_in_name
 
 LATEST_US = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp()) * MICROSECONDS
 # A number that stands for a time counts seconds, milli-, micro- or nanoseconds since 1970. Between 1990 and 5138
@@ -37,15 +36,18 @@ class Rows:
     def add(
         self, names: Mapping[str, str], measured_us: int, fields: Mapping[str, object], units: Mapping[str, str]
     ) -> None:
-        """One reading, or its fault. `units` has those that a sender declared, by field.
+        """One reading, or its fault. `units` has those that a sender declared, by field; a value whose unit cannot
+        become the channel's is refused alone.
 
         A reading without any number goes on to the checks, which refuse it with their reason.
         """
-        converted = in_channels_units(self.mapping, fields, units) if units else fields
-        mapped = map_reading(self.mapping, names, converted) if isinstance(converted, Mapping) else converted
+        mapped = map_reading(self.mapping, names, fields, units=units)
         if isinstance(mapped, tuple):
             self.refuse(mapped, f"{dict(fields)}", names)
-        else:
+            return
+        for name, reason in mapped.refused:
+            self.refuse((name, reason), f"{dict(fields)}", names)
+        if not (mapped.refused and mapped.holds_nothing):
             self.machine.append(mapped.machine)
             self.measured_us.append(measured_us)
             self.values.append(mapped.values)
@@ -62,29 +64,6 @@ class Rows:
         columns = Columns(self.machine, np.array(self.measured_us, np.int64), values, self.extra)
         count = len(self.machine) + len(self.rejected)
         return Decoded(columns, np.arange(len(columns)), self.rejected, count)
-
-
-def in_channels_units(
-    mapping: NameMapping, fields: Mapping[str, object], units: Mapping[str, str]
-) -> dict[str, object] | Fault:
-    """Values with a declared unit, renamed and converted to their channel's own; or why that cannot be.
-
-    An extra channel whose name holds no unit keeps the value as it was sent.
-    """
-    converted: dict[str, object] = {}
-    for name, value in fields.items():
-        goes_to = mapping.target_of(name) if units.get(name) else None
-        plain = goes_to is None or (goes_to.place is None and unit_in_name(goes_to.channel) is None)
-        if goes_to is None or plain or isinstance(value, bool) or not isinstance(value, int | float):
-            converted[name] = value
-            continue
-        how = conversion(goes_to.channel, units[name])
-        if isinstance(how, str):
-            return name[:LONGEST_NAME], how
-        if goes_to.channel in converted:
-            return name[:LONGEST_NAME], f"{goes_to.channel} comes twice"
-        converted[goes_to.channel] = how(value)
-    return converted
 
 
 def microseconds(time: object) -> int | str:

@@ -8,6 +8,7 @@ import pytest
 
 from app.errors import BadInput
 from app.ingest.mapping import NameMapping
+from app.ingest.mapping_file import mapping_of
 from app.ingest.mqtt.json_payloads import Heard, read_json
 from app.ingest.mqtt.sparkplug import Read
 from app.ingest.mqtt.topics import parse_template
@@ -86,6 +87,19 @@ def test_what_cannot_be_understood_has_a_reason(body, names, word):
     reads = read(body, names)
     assert values(reads) == []
     assert word in reasons(reads)[0]
+
+
+@pytest.mark.parametrize(
+    ("unit", "stored"), [({}, 2.5), ({"unit": "mm/s"}, 2.5), ({"unit": "in/s"}, 63.5), ({"unit": "g"}, None)]
+)
+def test_a_declared_unit_leaves_the_mappings_qualified_entry_in_force(unit, stored):
+    mapping = mapping_of({"channels": {"vibration.x": "vibration_mm_s"}})
+    said = {"machine": "press-07", "axis": "x", "channel": "vibration"}
+    content = json.dumps({"value": 2.5, "ts": AT_MS} | unit).encode()
+    reads = [Read(None, read_json(Heard("a/topic", said, content, None), mapping, 1000))]
+    assert values(reads) == ([("press-07", 0, {"vibration_mm_s": stored})] if stored else [])
+    other_axis = [Read(None, read_json(Heard("a/topic", said | {"axis": "y"}, content, None), mapping, 1000))]
+    assert values(other_axis) == ([("press-07", 0, {"vibration_mm_s_y": stored})] if stored else [])
 
 
 def test_good_readings_of_a_half_bad_list_are_read():

@@ -171,6 +171,28 @@ def test_the_unit_the_birth_declares_is_converted_and_one_that_cannot_be_is_refu
     assert "frequency" in reason
 
 
+@pytest.mark.parametrize(
+    ("name", "unit", "stored"),
+    [
+        ("voltage_phase_a", "V", {"voltage_phase_a": 5.0}),
+        ("Tank_H", "mm", {"Tank_H": 5.0}),
+        ("cycle_min", "s", {"cycle_min": 5.0}),
+        ("load", "%", {"load": 5.0}),
+        ("oil_bar", "degC", {"oil_bar": 5.0}),
+        ("oil_bar", "MPa", {"oil_bar": 50.0}),
+        ("speed_in_s", "mm/s", {"speed_in_s": 0.196850394}),
+        ("vibration", "g", {}),
+        ("acceleration_g", "g pk", {}),
+    ],
+)
+def test_an_awkward_unit_costs_no_other_value_of_the_reading(plant, name, unit, stored):
+    sound = {"name": "temperature", "datatype": FLOAT, "float_value": 212.0, "properties": {"engUnit": "degF"}}
+    awkward = {"name": name, "datatype": FLOAT, "float_value": 5.0, "properties": {"engUnit": unit}}
+    reads = plant.hear("NBIRTH", birth(0, sound, awkward))
+    assert values(reads) == [("edge1", 0, {"temperature_c": 100.0} | stored)]
+    assert len(reasons(reads)) == (not stored)
+
+
 @pytest.mark.parametrize(("quality", "word"), [(0, "not good"), (500, "stale"), (64, "not good")])
 def test_a_value_the_gateway_does_not_believe_is_refused(plant, quality, word):
     reads = plant.hear("NBIRTH", birth(0, TEMPERATURE | {"float_value": 20.0, "properties": {"Quality": quality}}))
