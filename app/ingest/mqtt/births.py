@@ -21,12 +21,24 @@ class Definition:
     unit: str
 
 
+@dataclass(frozen=True, slots=True)
+class Born:
+    """What a birth said of a device's metrics."""
+
+    names: dict[str, Definition]
+    aliases: dict[int, Definition]
+
+
 @dataclass
 class Node:
-    """An edge node. `devices` has the metrics of each by name, the node's own under ""; `aliases` those of all."""
+    """An edge node. `devices` has what each said of itself, the node under ""; `definitions` is how many in all.
 
-    aliases: dict[int, Definition] = field(default_factory=dict)
-    devices: dict[str, dict[str, Definition]] = field(default_factory=dict)
+    It is in step while every message since its birth was heard. Out of step an alias may have come to stand for
+    something else, so it means nothing until the next birth; a name means the same.
+    """
+
+    devices: dict[str, Born] = field(default_factory=dict)
+    definitions: int = 0
     next_seq: int | None = None
     birth_seq: int | None = None
     is_in_step: bool = False
@@ -56,30 +68,34 @@ class Node:
 
     def define(self, device: str, metrics: Iterable[Metric]) -> None:
         self.bury(device)
-        names: dict[str, Definition] = {}
+        born = self.devices[device] = Born({}, {})
         for metric in metrics:
-            names[metric.name] = definition = Definition(metric.name, metric.datatype, metric.unit)
+            born.names[metric.name] = definition = Definition(metric.name, metric.datatype, metric.unit)
             if metric.alias is not None:
-                self.aliases[metric.alias] = definition
-        self.devices[device] = names
+                born.aliases[metric.alias] = definition
+        self.definitions += len(born.names)
 
     def bury(self, device: str) -> None:
         """A death: what comes next needs a birth before it."""
-        gone = set(map(id, self.devices.pop(device, {}).values()))
-        self.aliases = {alias: known for alias, known in self.aliases.items() if id(known) not in gone}
+        if gone := self.devices.pop(device, None):
+            self.definitions -= len(gone.names)
 
     def die(self) -> None:
-        self.aliases, self.devices = {}, {}
+        self.devices, self.definitions = {}, 0
         self.next_seq, self.birth_seq, self.is_in_step = None, None, False
+
+    def lose_step(self) -> None:
+        """The connection broke: what was sent meanwhile, a birth perhaps, was not heard."""
+        self.is_in_step, self.asked_at = False, None
 
     def definition_of(self, device: str, metric: Metric) -> Definition | None:
         """What is known of a metric of a data message; None where it leans on a birth that was not heard."""
+        born = self.devices.get(device)
         if metric.name:
-            known = self.devices.get(device, {}).get(metric.name)
+            known = born.names.get(metric.name) if born else None
             if known is None and metric.datatype is None and not isinstance(metric.value, float | bool | str):
                 return None
             return known or Definition(metric.name, metric.datatype, metric.unit)
-        return self.aliases.get(metric.alias) if metric.alias is not None else None
-
-    def __len__(self) -> int:
-        return sum(map(len, self.devices.values()))
+        if born is None or metric.alias is None or not self.is_in_step:
+            return None
+        return born.aliases.get(metric.alias)

@@ -14,8 +14,10 @@ from app.ingest.plausibility import LONGEST_NAME
 MILLISECONDS_US = 1_000
 # The protocol's own metrics and what a node says of itself.
 OWN_METRICS = ("bdSeq", "Node Control/", "Device Control/", "Node Info/", "Device Info/", "Node Properties/")
-# OPC's scale, which gateways pass on: from GOOD on a value is good; 0 is bad; Sparkplug adds 500 for stale.
-GOOD, STALE = 192, 500
+# OPC's scale, which gateways pass on: 192 to 255 are good, below is bad or uncertain; Sparkplug adds 500 for stale.
+# Ignition counts on: 256 uncertain, 512 bad, 768 errors, and sets its highest bits for each of these.
+GOOD, STALE = range(192, 256), 500
+CODE_BITS = 0xFFFF
 PLACES = ("group", "node", "device", "folder")
 
 
@@ -106,10 +108,10 @@ def _measured_us(metric: Metric, payload: Payload) -> int | str:
 
 
 def _fault(metric: Metric) -> str | None:
-    if metric.quality is None or (metric.quality >= GOOD and metric.quality != STALE):
+    if metric.quality is None or metric.quality in GOOD:
         return None
-    word = "stale" if metric.quality == STALE else "not good"
-    return f"the gateway says that the value is {word} (quality {metric.quality})"
+    code = metric.quality & CODE_BITS
+    return f"the gateway says that the value is {'stale' if code == STALE else 'not good'} (quality {code})"
 
 
 def _reading_for(readings: dict[tuple[str, int, int], Found], machine: str, measured_us: int, name: str) -> Found:

@@ -25,6 +25,7 @@ class Reader:
 
     def __init__(self, settings: Settings) -> None:
         """Raises BadInput."""
+        self._connection = 0
         self._max_rows = settings.max_rows
         self._max_bytes = settings.mqtt_max_message_bytes
         self._mapping: NameMapping = load_mapping(settings.mapping)
@@ -48,6 +49,9 @@ class Reader:
         """In the order of arrival; messages that wait for a birth come back with a later call."""
         reads = self.sparkplug.expired(now)
         for message in messages:
+            if message.connection != self._connection:
+                self._connection = message.connection
+                self.sparkplug.reconnected()
             try:
                 reads += self._read(message, now)
             except Exception as error:

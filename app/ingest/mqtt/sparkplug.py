@@ -20,7 +20,7 @@ from app.ingest.mqtt.sparkplug_wire import BOOLEAN, Payload, decode_payload, enc
 from app.ingest.mqtt.topics import SPARKPLUG
 
 KINDS = ("NBIRTH", "DBIRTH", "NDATA", "DDATA", "NDEATH", "DDEATH")
-# A node answers within a second or two; what it does not answer is then read with what is known.
+# A node answers within a second or two; what it does not answer is then read by names, and aliases are refused.
 HOLD_SECONDS = 5.0
 # Nodes whose numbers never fit would otherwise be born anew all the time.
 SECONDS_BETWEEN_REBIRTHS = 30.0
@@ -86,8 +86,13 @@ class Sparkplug:
             return self._death(sent, origin, node, payload, now)
         return self._data(sent, origin, node, payload, now)
 
+    def reconnected(self) -> None:
+        """No node is in step until it is born again; each is asked with its first message."""
+        for node in self.nodes.values():
+            node.lose_step()
+
     def expired(self, now: float) -> list[Read]:
-        """Held messages whose birth did not come: read with what is known."""
+        """Held messages whose birth did not come: read as far as they carry names."""
         reads = []
         while self.held and now - self.held[0].since >= HOLD_SECONDS:
             reads.append(self._release(self.held.popleft()))
@@ -98,26 +103,30 @@ class Sparkplug:
             return [
                 self._refused(sent, f"the nodes of this broker describe more than {MOST_DEFINITIONS:,} metrics")
             ]
-        before = len(node)
+        before = node.definitions
         if origin.device:
-            if not node.follows(payload.seq, is_repeated=sent.is_repeated):
-                self._ask(origin, node, now)
+            self._follow(sent, origin, node, payload, now)
             node.define(origin.device, payload.metrics)
         else:
             node.bear(payload.seq, payload.metrics)
-        self.definitions += len(node) - before
-        return [self._read(sent, origin, node, payload), *self._freed(origin)]
+        self.definitions += node.definitions - before
+        freed = self._freed(origin) if node.is_in_step else ()
+        return [self._read(sent, origin, node, payload), *freed]
 
     def _death(self, sent: Sent, origin: Origin, node: Node, payload: Payload, now: float) -> list[Read]:
-        before = len(node)
+        before = node.definitions
         if origin.device:
-            if not node.follows(payload.seq, is_repeated=sent.is_repeated):
-                self._ask(origin, node, now)
+            self._follow(sent, origin, node, payload, now)
             node.bury(origin.device)
         elif _birth_seq(payload) in (None, node.birth_seq):
             node.die()
-        self.definitions += len(node) - before
+        self.definitions += node.definitions - before
         return [Read(sent.ticket, Rows(sent.topic, self.mapping).decoded())]
+
+    def _follow(self, sent: Sent, origin: Origin, node: Node, payload: Payload, now: float) -> None:
+        if not node.follows(payload.seq, is_repeated=sent.is_repeated):
+            node.is_in_step = False
+            self._ask(origin, node, now)
 
     def _data(self, sent: Sent, origin: Origin, node: Node, payload: Payload, now: float) -> list[Read]:
         follows = node.follows(payload.seq, is_repeated=sent.is_repeated)

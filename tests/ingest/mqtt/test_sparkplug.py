@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from app.errors import BadInput
 from app.ingest.mapping import NameMapping
+from app.ingest.mqtt.inbox import Message
 from app.ingest.mqtt.metrics_read import check_template
-from app.ingest.mqtt.sparkplug import HOLD_SECONDS, MOST_HELD, SECONDS_BETWEEN_REBIRTHS, Sent, Sparkplug
-from app.ingest.mqtt.sparkplug_wire import decode_payload
+from app.ingest.mqtt.reading import Reader
+from app.ingest.mqtt.sparkplug import HOLD_SECONDS, MOST_HELD, SECONDS_BETWEEN_REBIRTHS, Read, Sent, Sparkplug
+from app.ingest.mqtt.sparkplug_wire import PAYLOAD, decode_payload
+from app.settings import Settings
 from tests.ingest.mqtt.payloads import (
     AT_MS,
     BOOLEAN,
@@ -92,6 +97,75 @@ def test_a_gap_asks_for_a_rebirth_and_what_follows_is_read_with_the_new_names(bo
     assert values(reads) == [("press-07", 0, {"current_a": 14.0})]
     assert values(born.hear("DDATA", body(2, {"alias": 1, "float_value": 15.0}), "press-07")) != []
     assert born.asked() == []
+
+
+SWAPPED = {"alias": 1, "float_value": 14.0}, {"name": "temperature_c", "float_value": 61.5}
+
+
+def test_out_of_step_a_name_is_read_and_an_alias_is_refused(born):
+    """A birth that gave the aliases anew may have been missed."""
+    born.hear("DDATA", body(9, *SWAPPED), "press-07")
+    held = born.sparkplug.expired(born.now + HOLD_SECONDS)
+    after = born.hear("DDATA", body(10, *SWAPPED), "press-07", later=HOLD_SECONDS + 1)
+    for reads in (held, after):
+        assert values(reads) == [("press-07", 0, {"temperature_c": 61.5})]
+        assert ["no birth certificate" in reason for reason in reasons(reads)] == [True]
+
+
+def test_after_a_reconnection_no_alias_is_believed_though_the_numbers_fit(born):
+    born.sparkplug.reconnected()
+    assert born.hear("DDATA", body(2, {"alias": 1, "float_value": 14.0}), "press-07") == []
+    assert born.asked() == [REBIRTH]
+    born.hear("NBIRTH", birth())
+    reads = born.hear("DBIRTH", body(1, CURRENT | {"alias": 1, "datatype": FLOAT}), "press-07")
+    assert values(reads) == [("press-07", 0, {"current_a": 14.0})]
+
+
+def test_the_reader_notices_a_new_connection():
+    reader = Reader(Settings(mqtt_sparkplug_group="+"))
+
+    def hear(kind: str, content: bytes, connection: int) -> list[Read]:
+        topic = f"spBv1.0/hall3/{kind}/edge1"
+        return reader.read([Message(topic, content, 0, 0, connection, False, False, 0, len(content))], 1e6)
+
+    hear("NBIRTH", birth(0, TEMPERATURE), 0)
+    assert values(hear("NDATA", body(1, {"alias": 1, "float_value": 61.5}), 0)) != []
+    assert hear("NDATA", body(2, {"alias": 1, "float_value": 61.5}), 1) == []
+    assert [values([read]) for read in hear("NBIRTH", birth(0, TEMPERATURE), 1)] == [
+        [],
+        [("edge1", 0, {"temperature_c": 61.5})],
+    ]
+
+
+def test_what_waits_for_a_nodes_birth_is_not_given_up_at_a_devices(born):
+    born.hear("DDATA", body(9, {"alias": 1, "float_value": 61.5}), "press-07")
+    assert reasons(born.hear("DBIRTH", body(12, TEMPERATURE), "press-07")) == []
+    born.hear("NBIRTH", birth())
+    assert values(born.hear("DBIRTH", body(1, TEMPERATURE), "press-07")) == [
+        ("press-07", 0, {"temperature_c": 61.5})
+    ]
+
+
+def test_a_gap_before_a_devices_birth_or_death_is_a_gap(born):
+    born.hear("DDEATH", body(9), "press-08")
+    assert born.asked() == [REBIRTH]
+    assert born.hear("DDATA", body(10, {"alias": 1, "float_value": 14.0}), "press-07") == []
+
+
+def test_births_of_many_devices_cost_the_same_each():
+    def seconds(devices: int) -> float:
+        plant = Plant(Sparkplug(NameMapping(), "{device}"))
+        plant.hear("NBIRTH", birth())
+        births = [
+            body((n + 1) % 256, *({"name": f"m{k}", "alias": 20 * n + k, "datatype": FLOAT} for k in range(20)))
+            for n in range(devices)
+        ]
+        begin = time.process_time()
+        for n, content in enumerate(births):
+            plant.hear("DBIRTH", content, f"d{n}")
+        return time.process_time() - begin
+
+    assert seconds(2000) < 8 * seconds(500)
 
 
 def test_a_node_whose_numbers_never_fit_is_asked_only_now_and_then(born):
@@ -193,16 +267,30 @@ def test_an_awkward_unit_costs_no_other_value_of_the_reading(plant, name, unit, 
     assert len(reasons(reads)) == (not stored)
 
 
-@pytest.mark.parametrize(("quality", "word"), [(0, "not good"), (500, "stale"), (64, "not good")])
-def test_a_value_the_gateway_does_not_believe_is_refused(plant, quality, word):
-    reads = plant.hear("NBIRTH", birth(0, TEMPERATURE | {"float_value": 20.0, "properties": {"Quality": quality}}))
-    assert values(reads) == []
-    assert word in reasons(reads)[0]
-
-
-def test_a_value_of_good_quality_is_stored(plant):
-    reads = plant.hear("NBIRTH", birth(0, TEMPERATURE | {"float_value": 20.0, "properties": {"Quality": 192}}))
-    assert values(reads) == [("edge1", 0, {"temperature_c": 20.0})]
+@pytest.mark.parametrize("field", [("int_value", 32), ("long_value", 64)])
+@pytest.mark.parametrize(
+    ("quality", "word"),
+    [
+        (0, "not good"),
+        (64, "not good"),
+        (500, "stale"),
+        (256, "not good"),
+        (512, "not good"),
+        (516, "not good"),
+        (768, "not good"),
+        (2_147_484_160, "not good"),
+        (-2_147_483_136, "not good"),
+        (192, None),
+        (216, None),
+    ],
+)
+def test_a_value_the_gateway_does_not_believe_is_refused(plant, quality, word, field):
+    name, bits = field
+    sent = PAYLOAD.FromString(birth(0, TEMPERATURE | {"float_value": 20.0, "properties": {"Quality": 0}}))
+    setattr(sent.metrics[1].properties.values[0], name, quality % 2**bits)
+    reads = plant.hear("NBIRTH", sent.SerializeToString())
+    assert values(reads) == ([] if word else [("edge1", 0, {"temperature_c": 20.0})])
+    assert [word in reason for reason in reasons(reads)] == ([True] if word else [])
 
 
 def test_two_values_of_a_channel_at_one_time_are_both_handed_on(born):
