@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,8 @@ from app.ingest.columns import NO_ROWS, Ints
 from app.ingest.decode import Decoded, decode
 from app.ingest.mapping import NameMapping
 from app.ingest.mqtt.rows import Rows, microseconds
-from app.ingest.plausibility import Rejection
+from app.ingest.plausibility import Fault, Rejection
+from app.ingest.units import is_unit
 
 TIME_NAMES = ("measured_at", "timestamp", "ts", "time", "datetime")
 UNIT_NAMES = ("unit", "units", "engUnit")
@@ -32,6 +33,10 @@ NO_TIME = (
     "the message says no time and was kept by the broker (retained or delivered again), so nobody knows when the "
     "value was measured; send a time"
 )
+OTHER_MACHINE = "the message names another machine than its topic, which stands for {}"
+ONE_UNIT = "send each with its unit in the name, like temperature_f, or one number a message"
+# Texts, fields, and the units declared by field or why they cannot be meant.
+Understood = tuple[dict[str, str], dict[str, Any], dict[str, str] | str]
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,7 @@ def _of_the_topics_machine(decoded: Decoded, heard: Heard, mapping: NameMapping)
     wrong = [row for row, key in enumerate(decoded.columns.machine) if key != allowed]
     if not isinstance(allowed, str) or not wrong:
         return decoded
-    reason = f"the message names another machine than its topic, which stands for {allowed}"
+    reason = OTHER_MACHINE.format(allowed)
     index, columns = decoded.index, decoded.columns
     refused = [
         Rejection(int(index[row]), "machine", reason, columns.machine[row], columns.as_json(row)) for row in wrong
@@ -97,49 +102,98 @@ def _of_the_topics_machine(decoded: Decoded, heard: Heard, mapping: NameMapping)
 
 def _read_item(item: Any, heard: Heard, rows: Rows) -> None:
     given = item if isinstance(item, dict) else {VALUE_NAMES[0]: item}
-    time = next((given[name] for name in TIME_NAMES if given.get(name) is not None), heard.arrived_us)
-    measured_us = microseconds(time) if time is not None else NO_TIME
+    measured_us = _measured_us(given, heard.arrived_us)
     if isinstance(measured_us, str):
         rows.refuse(("measured_at", measured_us), _shown(item), heard.names)
         return
     if CHANNEL in heard.names:
-        names, fields, units = _of_channel(given, heard.names)
+        texts, fields, units = _of_channel(given, heard.names[CHANNEL])
     elif isinstance(item, dict):
-        names, fields, units = _of_object(item, heard.names)
+        texts, fields, units = _of_object(item, rows.mapping)
     else:
         rows.refuse(
             (None, "a reading is a JSON object; only a topic with {channel} takes a bare value"), _shown(item)
         )
         return
-    if len(fields) > MOST_FIELDS or not fields:
-        reason = (
-            f"{len(fields)} values in one reading; at most {MOST_FIELDS}" if fields else "no value in the message"
-        )
-        rows.refuse((None, reason), _shown(item), names)
-        return
-    rows.add(names, measured_us, fields, units)
+    said = {name: text for name, text in heard.names.items() if name != CHANNEL}
+    fault = _other_machine(texts, said, rows.mapping) or _unfit(fields, units)
+    # What the topic says goes before what the message says; texts beside a bare value name nothing.
+    names = said if CHANNEL in heard.names else texts | said
+    if fault:
+        rows.refuse(fault, _shown(item), names)
+    elif not isinstance(units, str):
+        rows.add(names, measured_us, fields, units)
 
 
-def _of_channel(given: Mapping[str, Any], said: Mapping[str, str]) -> tuple[dict[str, str], dict[str, Any], Any]:
-    channel = said[CHANNEL]
-    names = {name: text for name, text in said.items() if name != CHANNEL}
+def _measured_us(given: Mapping[str, Any], arrived_us: int | None) -> int | str:
+    """The reading's own time, else one beside its values in an object that only holds them, else the arrival's."""
+    for names in (given, _times_in_holders(given)):
+        for name in TIME_NAMES:
+            if names.get(name) is not None:
+                return microseconds(names[name])
+    return NO_TIME if arrived_us is None else arrived_us
+
+
+def _times_in_holders(given: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in _leaves(given, "", 1):
+        if name in TIME_NAMES and value is not None:
+            found.setdefault(name, value)
+    return found
+
+
+def _other_machine(texts: Mapping[str, str], said: Mapping[str, str], mapping: NameMapping) -> Fault | None:
+    """Brokers grant rights by topic, so a message may not name a machine other than its topic's.
+
+    A weaker name, like the `host` of a message about a `{machine}`, is no machine's.
+    """
+    allowed = mapping.machine_of(said)
+    if not isinstance(allowed, str) or mapping.machine_of({**said, **texts}) == allowed:
+        return None
+    return "machine", OTHER_MACHINE.format(allowed)
+
+
+def _unfit(fields: Mapping[str, Any], units: Mapping[str, str] | str) -> Fault | None:
+    if not fields:
+        return None, "no value in the message"
+    if len(fields) > MOST_FIELDS:
+        return None, f"{len(fields)} values in one reading; at most {MOST_FIELDS}"
+    return (None, units) if isinstance(units, str) else None
+
+
+def _of_channel(given: Mapping[str, Any], channel: str) -> Understood:
     value = next((given[name] for name in VALUE_NAMES if name in given), None)
     unit = next((given[name] for name in UNIT_NAMES if isinstance(given.get(name), str)), "")
-    return names, {} if value is None else {channel: value}, {channel: unit} if unit else {}
+    return _texts(given.items()), {} if value is None else {channel: value}, {channel: unit} if unit else {}
 
 
-def _of_object(item: Mapping[str, Any], said: Mapping[str, str]) -> tuple[dict[str, str], dict[str, Any], Any]:
-    """Texts name things and may be wrong values; what the topic says goes before what the message says."""
-    names: dict[str, str] = {}
+def _of_object(item: Mapping[str, Any], mapping: NameMapping) -> Understood:
+    """Texts name things and may be wrong values."""
     fields: dict[str, Any] = {}
     for name, value in _leaves(item, "", 1):
-        if isinstance(value, str):
-            names[name] = value
         if name not in TIME_NAMES and value is not None:
             fields[name] = value
         if len(fields) > MOST_FIELDS:
             break
-    return names | dict(said), fields, {}
+    return _texts(fields.items()), fields, _units(fields, mapping)
+
+
+def _texts(given: Iterable[tuple[str, Any]]) -> dict[str, str]:
+    return {name: value for name, value in given if isinstance(value, str) and value}
+
+
+def _units(fields: Mapping[str, Any], mapping: NameMapping) -> dict[str, str] | str:
+    """The unit beside a number; beside several, why it says nothing. A plant may call a place `unit`."""
+    names = {*mapping.machine_names, *mapping.qualifiers, *(name for _, name in mapping.template or ())}
+    unit = next(
+        (fields[name] for name in UNIT_NAMES if name not in names and isinstance(fields.get(name), str)), ""
+    )
+    if not unit:
+        return {}
+    numbers = [name for name, value in fields.items() if type(value) in (int, float) and mapping.target_of(name)]
+    if len(numbers) == 1:
+        return {numbers[0]: unit}
+    return f"the unit {unit[:40]!r} stands beside {len(numbers)} numbers; {ONE_UNIT}" if is_unit(unit) else {}
 
 
 def _leaves(item: Mapping[str, Any], before: str, depth: int) -> Iterator[tuple[str, Any]]:
