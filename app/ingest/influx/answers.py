@@ -12,17 +12,19 @@ from pydantic import BaseModel, Field
 
 from app.ingest.influx.credentials import send_as_bearer
 from app.ingest.plausibility import Rejection, sentence
-from app.problems import printable
+from app.problems import RETRY_AFTER_SECONDS, printable
 
 # The ledger of refused readings keeps more; a client puts the message into its log.
 MOST_LINES_NAMED = 100
+# A body too slow, a row that somebody else changes meanwhile: the same again may succeed, but InfluxDB's clients
+# throw a batch away for a 4xx they do not know.
+PASSING = frozenset({408, 409})
 CODES = {
     400: "invalid",
     401: "unauthorized",
     403: "forbidden",
     404: "not found",
     405: "method not allowed",
-    408: "request timeout",
     413: "request too large",
     422: "unprocessable entity",
     429: "too many requests",
@@ -65,6 +67,8 @@ class InfluxRoute(APIRoute):
 def _of_problem(request: Request, answer: Response) -> Response:
     detail = json.loads(bytes(answer.body))["detail"]
     headers = {name: answer.headers[name] for name in ("retry-after", "www-authenticate") if name in answer.headers}
+    if answer.status_code in PASSING:
+        return refusal(request, 503, detail, {"retry-after": str(RETRY_AFTER_SECONDS)} | headers)
     return refusal(request, answer.status_code, detail, headers)
 
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
-from typing import Any
+from sys import getsizeof
+from typing import Generic, TypeVar
 
 from app.ingest.influx.line_protocol import LineFault, parse_key, unescape
 from app.ingest.mapping import NameMapping, Target
 
-MOST_REMEMBERED = 20_000
-LONGEST_REMEMBERED = 1_000
+# Of each kind of thing, by estimate: 20,000 series of 60 characters, or 20,000 shapes of two fields.
+MOST_REMEMBERED_BYTES = 8 << 20
+# One that is larger is worked out each time; a line of 256 fields has 80 kB.
+LARGEST_REMEMBERED_BYTES = 128 << 10
+# What an entry takes beside its texts: its place, its tuples and its target.
+ENTRY_BYTES, TARGET_BYTES = 250, 100
+Key = TypeVar("Key")
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,13 +28,23 @@ class Kind:
     measurement: str
     qualifiers: tuple[str, ...]
 
+    @property
+    def bytes(self) -> int:
+        return ENTRY_BYTES + sum(map(getsizeof, (self.measurement, *self.qualifiers)))
+
 
 @dataclass(frozen=True, eq=False)
 class Shape:
     """The fields of lines that have the same, and where their values go; None for what is left out."""
 
+    kind: Kind
     names: tuple[str, ...]
     targets: tuple[Target | None, ...]
+
+    @property
+    def bytes(self) -> int:
+        channels = (goes_to.channel for goes_to in self.targets if goes_to)
+        return self.kind.bytes + TARGET_BYTES * len(self.names) + sum(map(getsizeof, (*self.names, *channels)))
 
     @property
     def separators(self) -> str:
@@ -34,28 +52,49 @@ class Shape:
         return ",".join("=" * len(self.names))
 
 
+class Memory(Generic[Key, Found]):
+    """Up to bounds: senders that never repeat themselves must not fill the memory. Threads may share it."""
+
+    def __init__(self) -> None:
+        self.entries: dict[Key, Found] = {}
+        self.bytes = 0
+        self._lock = threading.Lock()
+
+    def remember(self, key: Key, found: Found, size: int) -> None:
+        if size > LARGEST_REMEMBERED_BYTES:
+            return
+        with self._lock:
+            if self.bytes + size > MOST_REMEMBERED_BYTES:
+                self.entries.clear()
+                self.bytes = 0
+            if key not in self.entries:
+                self.bytes += size
+                self.entries[key] = found
+
+
 class KnownSeries:
-    """Series key -> machine and kind; kind and names -> shape. Threads may share it: each entry is set once."""
+    """Series key -> machine and kind; kind and names -> shape."""
 
     def __init__(self, mapping: NameMapping) -> None:
         self.mapping = mapping
-        self.known: dict[str, tuple[str, Kind]] = {}
-        self._kinds: dict[tuple[str, tuple[str, ...]], Kind] = {}
-        self._shapes: dict[tuple[Kind, tuple[str, ...]], Shape] = {}
+        self._series = Memory[str, tuple[str, Kind]]()
+        self._kinds = Memory[tuple[str, tuple[str, ...]], Kind]()
+        self._shapes = Memory[tuple[Kind, tuple[str, ...]], Shape]()
+        self.known = self._series.entries
 
     def series(self, key: str) -> tuple[str, Kind]:
         """The machine, and what its fields mean. Raises LineFault."""
         found = self.known.get(key)
         if found is None:
             found = self._read(key)
-            _remember(self.known, key, found, len(key))
+            self._series.remember(key, found, found[1].bytes + getsizeof(key) + getsizeof(found[0]))
         return found
 
     def shape(self, kind: Kind, names: tuple[str, ...]) -> Shape:
-        found = self._shapes.get((kind, names))
+        found = self._shapes.entries.get((kind, names))
         if found is None:
-            found = Shape(names, tuple(self._target(kind, unescape(name)) for name in names))
-            _remember(self._shapes, (kind, names), found, sum(map(len, names)))
+            found = Shape(kind, names, tuple(self._target(kind, unescape(name)) for name in names))
+            self._shapes.remember((kind, names), found, found.bytes)
         return found
 
     def _read(self, key: str) -> tuple[str, Kind]:
@@ -68,20 +107,13 @@ class KnownSeries:
         return machine, self._kind(measurement, self.mapping.qualifiers_of(tags))
 
     def _kind(self, measurement: str, qualifiers: tuple[str, ...]) -> Kind:
-        known = self._kinds.get((measurement, qualifiers))
-        found = known or Kind(measurement, qualifiers)
-        _remember(self._kinds, (measurement, qualifiers), found, len(measurement))
+        found = self._kinds.entries.get((measurement, qualifiers))
+        if found is None:
+            found = Kind(measurement, qualifiers)
+            self._kinds.remember((measurement, qualifiers), found, found.bytes)
         return found
 
     def _target(self, kind: Kind, name: str) -> Target | None:
         if self.mapping.ignores(kind.measurement):
             return None
         return self.mapping.target_of(name, kind.measurement, kind.qualifiers)
-
-
-def _remember(memory: dict[Any, Any], key: object, found: object, length: int) -> None:
-    """Up to bounds: senders that never repeat themselves must not fill the memory."""
-    if len(memory) >= MOST_REMEMBERED:
-        memory.clear()
-    if length <= LONGEST_REMEMBERED:
-        memory[key] = found

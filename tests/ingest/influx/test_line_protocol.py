@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import string
+import tracemalloc
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.errors import TooLarge
+from app.ingest.influx import series
 from app.ingest.influx.decode import Lines, decode
 from app.ingest.influx.line_protocol import LineFault, parse_key, parse_value, split_line, unescape
 from app.ingest.influx.series import KnownSeries
@@ -161,6 +163,27 @@ def test_what_no_body_of_lines_needs_is_refused_before_it_fills_the_memory():
         read("m,machine=a f=1 1\n" * 1_001)
     with pytest.raises(TooLarge):
         read("," * 2_000_001)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "m,machine=a " + ",".join(f"field_{{0}}_{number}=1" for number in range(40)) + " 1",
+        "m,machine=a," + ",".join(f"tag{number}={'é' * 100}" for number in range(60)) + ",n={0} f=1 1",
+        "m,machine=a,axis=" + "x" * 2_000 + "{0} f=1 1",
+    ],
+    ids=["fields", "tags", "qualifiers"],
+)
+def test_what_is_remembered_of_senders_that_never_repeat_themselves_is_bounded(monkeypatch, line):
+    monkeypatch.setattr(series, "MOST_REMEMBERED_BYTES", 256 << 10)
+    known = KnownSeries(NameMapping())
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    for begin in range(0, 1_000, 100):
+        read("\n".join(line.format(number) for number in range(begin, begin + 100)), known)
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert grown < 2 << 20
 
 
 NAMES = st.text(string.ascii_letters + string.digits + ' ,="\\é_-.#', min_size=1, max_size=8).filter(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
+from errno import ENOSPC
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from app.database import make_engine
+from app.errors import StorageFull, TooBusy, TooSlow, Unavailable
+from app.ingest import body as arriving
 from app.ingest.committer import Committer
 from app.ingest.influx.series import KnownSeries
 from app.ingest.mapping_file import mapping_of
@@ -301,6 +306,52 @@ def test_a_database_that_is_away_is_503_with_retry_after(write, application, cli
     application.state.committer = whole
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert int(answer.headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize(
+    "passing",
+    [
+        TooSlow("too slow"),
+        Unavailable("away"),
+        TooBusy("busy"),
+        StorageFull("full"),
+        IntegrityError("insert", {}, Exception()),
+        OperationalError("insert", {}, Exception()),
+        OSError(ENOSPC, "full"),
+    ],
+)
+def test_what_may_pass_is_an_answer_after_which_clients_send_again(write, application, monkeypatch, passing):
+    """Telegraf and others throw a batch away for every 4xx but 429, 401, 403 and 413."""
+
+    def fails() -> None:
+        raise passing
+
+    monkeypatch.setattr(application.state.committer, "check_room", fails)
+    for path in ("/api/v2/write", "/write"):
+        assert write(LINE, path).status_code in (429, 503, 507)
+
+
+def test_a_body_that_does_not_arrive_in_time_is_503_with_retry_after(write, monkeypatch):
+    async def never(*_: object) -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(arriving, "SECONDS_TO_ARRIVE", 0.01)
+    monkeypatch.setattr(arriving.Arriving, "whole", never)
+    for path in ("/api/v2/write", "/write"):
+        answer = write(LINE, path)
+        assert answer.status_code == 503
+        assert int(answer.headers["retry-after"]) > 0
+        assert "did not arrive within" in answer.text
+
+
+def test_fields_of_one_name_in_two_measurements_are_one_channel_unless_the_mapping_tells_them_apart(
+    write, stored, application
+):
+    lines = f"mem,host=a used=1 {NOON * NS}\ndisk,host=a used=2 {NOON * NS}"
+    assert counted(write(lines)) == {"accepted": 1, "conflict": 1, "lines": 2}
+    application.state.known_series = KnownSeries(mapping_of({"channels": {"disk.used": "disk_used"}}))
+    assert counted(write(lines.replace("=a", "=b"))) == {"accepted": 1, "lines": 2}
+    assert stored()[1] == ("b", AT_NOON, {"used": 1.0, "disk_used": 2.0})
 
 
 def test_what_clients_ask_first(client, send_as):
