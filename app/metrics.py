@@ -35,6 +35,11 @@ READINGS = Counter(
 MQTT_MESSAGES = Counter(
     "wearwatch_mqtt_messages_total", "Messages stored and acknowledged to the broker.", registry=REGISTRY
 )
+MQTT_UNWANTED = Counter(
+    "wearwatch_mqtt_unwanted_total",
+    "Messages of an earlier run's subscriptions, which no topic template wants: acknowledged, not stored.",
+    registry=REGISTRY,
+)
 SIGN_INS = Counter("wearwatch_sign_ins_total", "Tries to sign in.", ("outcome",), registry=REGISTRY)
 
 

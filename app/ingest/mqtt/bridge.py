@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from math import inf
 from threading import Event
 
 import numpy as np
@@ -22,7 +23,8 @@ from app.ingest.mqtt.chunks import Chunk, divided, in_chunks, passes
 from app.ingest.mqtt.inbox import Inbox
 from app.ingest.mqtt.reading import Reader
 from app.ingest.mqtt.sparkplug import Read
-from app.metrics import MQTT_MESSAGES, REGISTRY
+from app.ingest.mqtt.topics import filters_of
+from app.metrics import MQTT_MESSAGES, MQTT_UNWANTED, REGISTRY
 from app.security.principal import Principal, Role
 from app.settings import Settings
 
@@ -54,7 +56,7 @@ class Bridge:
         # The committer answers into an event loop; ours runs while we wait for it.
         self._loop = asyncio.new_event_loop()
         self._tally = np.zeros(len(WORDS), np.int64)
-        self._messages = self._lost_told = 0
+        self._messages = self._unwanted = self._lost_told = 0
         self._next_report = 0.0
 
     def stop(self) -> None:
@@ -69,6 +71,7 @@ class Bridge:
         self._inbox.close()
         while len(self._inbox) and self._step(0):
             pass
+        self._store_held()
         self._broker.stop()
         self._committer.stop()
         self._loop.close()
@@ -79,6 +82,7 @@ class Bridge:
         messages = self._inbox.take(MOST_MESSAGES, MOST_BYTES, wait_seconds)
         reads = self._reader.read(messages, time.time())
         self._ask_for_rebirths()
+        self._leave_old_subscriptions()
         is_stored = self._store(reads)
         if is_stored:
             self._broker.acknowledge([read.ticket for read in reads])
@@ -87,6 +91,11 @@ class Bridge:
         if time.monotonic() >= self._next_report:
             self._report()
         return is_stored
+
+    def _store_held(self) -> None:
+        """What waits for a birth and would come no more (QoS 0); the broker sends the rest again to our successor."""
+        held = self._reader.sparkplug.expired(inf)
+        self._store([read for read in held if read.ticket.qos == 0])
 
     def _store(self, reads: Sequence[Read]) -> bool:
         """Until everything is committed: again and again while the database is away or busy. False: stopped."""
@@ -136,6 +145,15 @@ class Bridge:
             self._broker.publish(topic, body)
         self._reader.sparkplug.rebirths.clear()
 
+    def _leave_old_subscriptions(self) -> None:
+        """The broker's session outlives our settings: what fits no template any more is not asked for again."""
+        if unwanted := self._reader.unwanted:
+            MQTT_UNWANTED.inc(len(unwanted))
+            self._unwanted += len(unwanted)
+            # One topic a step is enough: what another old subscription brings comes again.
+            self._broker.unsubscribe(filters_of(unwanted[0]))
+            unwanted.clear()
+
     def _count(self, report: BatchReport) -> None:
         outcomes = np.bincount(report.outcomes, minlength=len(Outcome))
         self._tally += np.append(outcomes, len(report.rejected))
@@ -147,6 +165,9 @@ class Bridge:
             told = {name: int(count) for name, count in zip(WORDS, self._tally, strict=True) if count}
             log.info("messages stored and acknowledged", messages=self._messages, **told)
             self._messages, self._tally = 0, np.zeros_like(self._tally)
+        if self._unwanted:
+            log.warning("unsubscribed from what no template wants any more; not stored", messages=self._unwanted)
+            self._unwanted = 0
         if self._inbox.lost > self._lost_told:
             lost, self._lost_told = self._inbox.lost - self._lost_told, self._inbox.lost
             log.error("messages lost: published with QoS 0, faster than they could be stored", messages=lost)

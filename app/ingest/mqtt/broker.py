@@ -75,6 +75,11 @@ class Broker:
     def publish(self, topic: str, body: bytes) -> None:
         self._client.publish(topic, body, qos=0)
 
+    def unsubscribe(self, filters: list[str]) -> None:
+        """From what an earlier run with other templates left in the session."""
+        if filters:
+            self._client.unsubscribe(filters)
+
     def tell_ready(self, is_ready: bool) -> None:
         """Whether readings can be stored; nodes that follow our STATE keep theirs while they cannot."""
         if is_ready != self._is_ready:

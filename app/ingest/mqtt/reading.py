@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 
 import structlog
 
@@ -14,7 +15,7 @@ from app.ingest.mqtt.json_payloads import Heard, read_json
 from app.ingest.mqtt.metrics_read import check_template
 from app.ingest.mqtt.rows import Rows
 from app.ingest.mqtt.sparkplug import KINDS, Read, Sent, Sparkplug
-from app.ingest.mqtt.topics import SPARKPLUG, Template, parse_template
+from app.ingest.mqtt.topics import SPARKPLUG, Template, overlap, parse_template
 from app.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -25,11 +26,14 @@ class Reader:
 
     def __init__(self, settings: Settings) -> None:
         """Raises BadInput."""
+        # The topics of messages that no template wants, since the bridge last looked.
+        self.unwanted: list[str] = []
         self._connection = 0
         self._max_rows = settings.max_rows
         self._max_bytes = settings.mqtt_max_message_bytes
         self._mapping: NameMapping = load_mapping(settings.mapping)
         self._group = settings.mqtt_sparkplug_group.strip()
+        self._sparkplug_prefix = f"{SPARKPLUG}/" if self._group == "+" else f"{SPARKPLUG}/{self._group}/"
         self._templates = [parse_template(each) for each in settings.mqtt_topics.split(",") if each.strip()]
         self.sparkplug = Sparkplug(self._mapping, check_template(settings.mqtt_sparkplug_machine))
         if not self._templates and not self._group:
@@ -37,6 +41,7 @@ class Reader:
                 "Nothing to listen to: name topics with --topic or WEARWATCH_MQTT_TOPICS, "
                 "or a Sparkplug B group with --sparkplug or WEARWATCH_MQTT_SPARKPLUG_GROUP."
             )
+        _check_overlap(self.subscriptions)
 
     @property
     def subscriptions(self) -> list[str]:
@@ -64,11 +69,12 @@ class Reader:
         if message.full_bytes > self._max_bytes:
             reason = f"the message has {message.full_bytes:,} bytes; at most {self._max_bytes:,}"
             return [self._refused(message, reason)]
-        if self._group and message.topic.startswith(f"{SPARKPLUG}/"):
+        if self._group and message.topic.startswith(self._sparkplug_prefix):
             return self.sparkplug.hear(Sent(message.topic, message.body, message.is_repeated, message), now)
         names = _first_match(self._templates, message.topic)
         if names is None:
-            return [self._refused(message, "the topic fits none of the templates")]
+            self.unwanted.append(message.topic)
+            return [Read(message, Rows(message.topic, self._mapping).decoded())]
         is_live = not message.is_retained and not message.is_repeated
         heard = Heard(message.topic, names, message.body, message.arrived_us if is_live else None)
         return [Read(message, read_json(heard, self._mapping, self._max_rows))]
@@ -77,6 +83,16 @@ class Reader:
         rows = Rows(message.topic, self._mapping)
         rows.refuse((None, reason), message.body[:2000].decode(errors="replace"))
         return Read(message, rows.decoded())
+
+
+def _check_overlap(subscriptions: Sequence[str]) -> None:
+    """Raises BadInput."""
+    for one, other in combinations(subscriptions, 2):
+        if overlap(one, other):
+            raise BadInput(
+                f"The topics {one} and {other} overlap: a message that fits both would come twice. "
+                "Make the templates differ in a level of plain text."
+            )
 
 
 def _first_match(templates: Sequence[Template], topic: str) -> dict[str, str] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import product, zip_longest
 
 from app.errors import BadInput
 
@@ -11,6 +12,8 @@ PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 # MQTT's bound is 65,535 bytes; nobody names a machine's place in more than this.
 LONGEST_TOPIC = 1_000
 SPARKPLUG = "spBv1.0"
+# 2^levels subscriptions could have brought a topic of so many levels, and as many with # at the end.
+DEEPEST_GUESSED = 8
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,28 @@ class Template:
             elif level not in ("+", text):
                 return None
         return said
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether a topic could match both subscriptions: a broker then sends its messages twice."""
+    if {one[:1], other[:1]} & {"+", "#"} and "$" in (one[:1], other[:1]):
+        return False
+    for mine, theirs in zip_longest(one.split("/"), other.split("/")):
+        if "#" in (mine, theirs):
+            return True
+        if None in (mine, theirs) or (mine != theirs and "+" not in (mine, theirs)):
+            return False
+    return True
+
+
+def filters_of(topic: str) -> list[str]:
+    """Every subscription that could have brought a message of `topic`; none where these would be too many."""
+    levels = topic.split("/")
+    if len(levels) > DEEPEST_GUESSED or len(topic) > LONGEST_TOPIC:
+        return []
+    heads = [list(product(*((level, "+") for level in levels[:end]))) for end in range(len(levels) + 1)]
+    open_ended = ["/".join((*head, "#")) for same_length in heads for head in same_length]
+    return [*map("/".join, heads[-1]), *open_ended]
 
 
 def parse_template(text: str) -> Template:

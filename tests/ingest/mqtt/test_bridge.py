@@ -80,6 +80,25 @@ def test_every_refused_message_stands_in_the_ledger_however_many_come_at_once(
     until(lambda: rows(engine, query) == [(1500,)])
 
 
+def test_what_an_earlier_run_subscribed_to_is_left_and_fills_no_ledger(
+    run_bridge, subscribed, broker, publish, stored, refused
+):
+    first = run_bridge()
+    subscribed()
+    first.stop()
+    log = broker.config.parent / "mosquitto.log"
+    until(lambda: "Received DISCONNECT from bridge" in log.read_text())
+    good = {"measured_at": AT, "temperature_c": 61.2}
+    publish("plant/a/press-07/readings", good)
+    run_bridge(mqtt_topics="other/{machine}/x", mqtt_sparkplug_group="")
+    until(lambda: "Sending UNSUBACK to bridge" in log.read_text())
+    publish("plant/a/press-07/readings", good)
+    publish("other/press-08/x", good)
+    until(stored)
+    assert (stored()[0][0], refused()) == ("press-08", [])
+    assert log.read_text().count("Sending PUBLISH to bridge") == log.read_text().count("PUBACK from bridge") == 2
+
+
 def rows(engine, query) -> list[tuple[object, ...]]:
     with engine.connect() as connection:
         return [tuple(row) for row in connection.execute(query)]

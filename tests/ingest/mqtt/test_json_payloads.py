@@ -10,8 +10,10 @@ from app.errors import BadInput
 from app.ingest.mapping import NameMapping
 from app.ingest.mapping_file import mapping_of
 from app.ingest.mqtt.json_payloads import Heard, read_json
+from app.ingest.mqtt.reading import Reader
 from app.ingest.mqtt.sparkplug import Read
-from app.ingest.mqtt.topics import parse_template
+from app.ingest.mqtt.topics import filters_of, overlap, parse_template
+from app.settings import Settings
 from tests.ingest.mqtt.payloads import AT_MS, reasons, values
 
 AT = "2026-11-20T08:00:00Z"
@@ -161,3 +163,46 @@ def test_a_template_is_subscribed_with_wildcards():
 def test_what_is_no_template_is_refused(template):
     with pytest.raises(BadInput):
         parse_template(template)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "does"),
+    [
+        ("single/+/+", "single/+/temperature", True),
+        ("single/+/+", "single/#", True),
+        ("single", "single/#", True),
+        ("a/+/c", "a/b/+", True),
+        ("#", "x/y", True),
+        ("a/+", "a/+/+", False),
+        ("a/b/#", "a/c/#", False),
+        ("a/+/c", "a/b/d", False),
+        ("#", "$SYS/x", False),
+        ("+/x", "$share/x", False),
+    ],
+)
+def test_two_subscriptions_overlap_where_a_topic_could_fit_both(one, other, does):
+    assert overlap(one, other) == overlap(other, one) == does
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"mqtt_topics": "single/{machine}/{channel}, single/+/temperature"},
+        {"mqtt_topics": "plant/{machine}, plant/{machine}"},
+        {"mqtt_topics": "{site}/#", "mqtt_sparkplug_group": "+"},
+    ],
+)
+def test_templates_that_would_bring_a_message_twice_are_refused_at_the_start(wrong):
+    with pytest.raises(BadInput, match="overlap"):
+        Reader(Settings(**wrong))
+
+
+@pytest.mark.parametrize(
+    "subscription", ["plant/+/+/readings", "plant/a/p/readings", "plant/#", "#", "+/+/#", "plant/a/p/readings/#"]
+)
+def test_whatever_subscription_brought_a_topic_is_among_the_guessed(subscription):
+    guessed = filters_of("plant/a/p/readings")
+    assert subscription in guessed
+    assert all(overlap(each, "plant/a/p/readings") for each in guessed)
+    assert len(set(guessed)) == len(guessed) == 16 + 31
+    assert filters_of("a/" * 20) == []

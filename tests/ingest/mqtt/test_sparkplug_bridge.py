@@ -78,6 +78,19 @@ def test_history_is_stored_and_is_never_the_latest_value(run_bridge, subscribed,
         assert latest.scalar() == 61.5
 
 
+def test_a_bridge_that_stops_keeps_what_waits_for_a_birth(run_bridge, subscribed, broker, connect, stored, refused):
+    bridge = run_bridge()
+    subscribed()
+    named = {"name": "temperature_c", "datatype": 9, "float_value": 61.5}
+    client = connect(broker, "edge2")
+    client.publish(DEVICE.format("DDATA"), body(5, named, {"alias": 2, "float_value": 1.0}), qos=0)
+    until(lambda: bridge._reader.sparkplug.held)
+    bridge.stop()
+    until(lambda: stored() and refused())
+    assert stored()[0][2] == {"temperature_c": 61.5}
+    assert "no birth certificate" in refused()[0][0]
+
+
 def test_nodes_are_told_when_readings_can_be_stored(run_bridge, state_of_the_bridge):
     bridge = run_bridge(mqtt_sparkplug_host="wearwatch")
     until(lambda: state_of_the_bridge == [True])
