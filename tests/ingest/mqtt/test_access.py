@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+import yaml
 
 from app.errors import BadInput, Unavailable
 from app.ingest.mqtt.access import access
@@ -104,3 +105,12 @@ def test_the_bridge_answers_prometheus_and_says_when_its_port_is_taken(run_bridg
         assert "wearwatch_mqtt_messages_total" in answer.read().decode()
     with pytest.raises(Unavailable, match=f"127.0.0.1:{port}"):
         prepare(mqtt_settings.model_copy(update={"mqtt_metrics_port": port}))(engine)
+
+
+def test_the_compose_file_hands_every_setting_of_the_bridge_on():
+    parts = yaml.safe_load((Path(__file__).parents[3] / "docker-compose.yml").read_text())["services"]
+    ours = {f"WEARWATCH_{name.upper()}" for name in Settings.model_fields if name.startswith("mqtt_")}
+    assert sorted({*ours, "WEARWATCH_MAPPING"} - {*parts["mqtt"]["environment"]}) == []
+    assert "WEARWATCH_MAPPING" in parts["service"]["environment"]
+    # An empty text is no path and no port: what is not set must not arrive as one.
+    assert not [value for value in parts["mqtt"]["environment"].values() if value and value.endswith(":-}")]
