@@ -14,6 +14,8 @@ from wearwatch_client.errors import ClientError, NotAReading, QueueFull
 from wearwatch_client.reading import as_json
 
 CHUNK_BYTES = 64 << 10
+# More than any reading with its blanks; the rest of a longer line is passed over.
+MOST_LINE_BYTES = 1 << 20
 FULL_PAUSE_SECONDS = 1.0
 
 
@@ -75,10 +77,13 @@ def _chunks(source: int) -> Iterator[list[bytes]]:
     while chunk := os.read(source, CHUNK_BYTES):
         *lines, rest = (rest + chunk).split(b"\n")
         yield lines
+        rest = rest[: MOST_LINE_BYTES + 1]
     yield [rest]
 
 
 def _row(line: bytes) -> dict[str, object]:
+    if len(line) > MOST_LINE_BYTES:
+        raise NotAReading(f"it is longer than {MOST_LINE_BYTES:,} bytes; a reading ends with a line break.")
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:

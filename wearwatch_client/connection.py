@@ -21,6 +21,8 @@ GZIP_FROM_BYTES = 1_000
 GZIP_LEVEL = 6
 # The longest report names every row of a batch.
 MOST_ANSWER_BYTES = 16 << 20
+# Without what was given, nor Python's words for it: it may hold a password.
+NO_ADDRESS = "The address is none like https://wearwatch.plant:8000."
 
 
 class Connection:
@@ -31,10 +33,10 @@ class Connection:
     ) -> None:
         try:
             parts, port = urlsplit(url), urlsplit(url).port
-        except ValueError as error:
-            raise ClientError(f"{url!r:.100} is not an address: {error}.") from error
+        except ValueError:
+            raise ClientError(NO_ADDRESS) from None
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ClientError(f"{url!r:.100} is not an address like https://wearwatch.plant:8000.")
+            raise ClientError(NO_ADDRESS)
         if parts.username or parts.password or parts.query or parts.fragment:
             raise ClientError(
                 "The address holds more than host, port and path; the key goes into WEARWATCH_API_KEY."

@@ -15,6 +15,7 @@ from app.ingest.columns import Columns, Extra, Floats, to_microseconds
 from app.ingest.tables import CORE_CHANNELS
 from app.ingest.units import CONVERTED
 
+KEYS = ("machine", "measured_at")
 # float() also reads nan, inf and 1_000, which no file means as a measurement; all of them hold one of these.
 NOT_A_MEASUREMENT = re.compile("[nN_]")
 # Times repeat (every machine at every hour), so most are read from memory.
@@ -72,9 +73,6 @@ def parse_rows(rows: Sequence[Row], header: Sequence[str], times: Times) -> Pars
         _extra({name: values for name, values in channels.items() if name not in CORE_CHANNELS}, good),
     )
     return Parsed(columns, [rows[row][0] for row in good], {rows[row][0]: why for row, why in faults.items()})
-
-
-KEYS = ("machine", "measured_at")
 
 
 def _numbers(name: str, cells: Sequence[str], faults: dict[int, str]) -> list[float]:

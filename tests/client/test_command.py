@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,11 +18,13 @@ Finished = subprocess.CompletedProcess[str]
 
 @pytest.fixture
 def send(service: Service, tmp_path: Path) -> Callable[..., Finished]:
-    def send(text: str, *options: str, key: str = "ww_secret", url: str = "") -> Finished:
+    def send(
+        text: str, *options: str, key: str = "ww_secret", url: str = "", within: Sequence[str] = ()
+    ) -> Finished:
         command = [sys.executable, "-m", "wearwatch_client", "--url", url or service.address]
         environment = os.environ | {"WEARWATCH_API_KEY": key, "PYTHONPATH": os.pathsep.join(sys.path)}
         return subprocess.run(
-            [*command, "--queue", str(tmp_path / "queue"), *options],
+            [*within, *command, "--queue", str(tmp_path / "queue"), *options],
             input=text,
             env=environment,
             capture_output=True,
@@ -67,7 +69,29 @@ def test_without_the_service_the_lines_wait_on_disk_and_the_next_start_sends_the
     assert len(service.stored) == 20
 
 
-@pytest.mark.parametrize(("key", "url"), [("", ""), ("ww_secret", "http://me:ww_secret@127.0.0.1")])
+def test_a_line_without_an_end_is_named_and_does_not_fill_the_memory(service, send):
+    endless = '{"machine": "' + "x" * (40 << 20)
+    limit = ["prlimit", f"--as={200 << 20}"]
+    sent = send(lines(1) + "\n" + endless + "\n" + lines(1), within=limit)
+    assert sent.returncode == 1
+    assert "Line 2: it is longer than 1,048,576 bytes; a reading ends with a line break." in sent.stderr
+    assert "1 lines were no readings, 0 wait" in sent.stderr
+    assert sum(map(len, service.batches)) == 2
+
+
+@pytest.mark.parametrize(
+    ("key", "url"),
+    [
+        ("", ""),
+        ("ww_secret", "http://me:ww_secret@127.0.0.1"),
+        ("ww_secret", "http://me:ww_secret@127.0.0.1:99999"),
+        ("ww_secret", "http://127.0.0.1:ww_secret"),
+        ("ww_secret", "http://me:ww_secret℀@127.0.0.1"),
+        ("ww_secret", "ftp://me:ww_secret@127.0.0.1"),
+        ("ww_secret", "//me:ww_secret@127.0.0.1"),
+        ("ww_secret", "http://127.0.0.1/?key=ww_secret"),
+    ],
+)
 def test_what_cannot_be_used_is_one_sentence_without_the_key(send, key, url):
     refused = send(lines(1), key=key, url=url)
     assert refused.returncode == 2
