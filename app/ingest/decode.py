@@ -17,13 +17,12 @@ import numpy as np
 from app.errors import BadInput, Malformed
 from app.ingest.columns import Columns, Ints, to_microseconds
 from app.ingest.form import NotANumber, row_fault
-from app.ingest.plausibility import Rejection
+from app.ingest.plausibility import LONGEST_PAYLOAD, Rejection
 from app.ingest.tables import CORE_CHANNELS
 from app.ingest.wire import ReadingIn, ReadingInOtherUnits, in_own_units
 
 # Commas and brackets of a body, which bound the memory of decoding; 100,000 rows of 24 channels have 2.7 million.
 MOST_TOKENS = 4_000_000
-LONGEST_PAYLOAD = 2_000
 LINES = ("ndjson", "jsonl", "jsonlines", "json-lines", "json-seq")
 
 

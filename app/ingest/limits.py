@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from app import request_head
-from app.ingest import body, committer, decode, group, plausibility, writing
+from app.ingest import body, committer, decode, group, plausibility
 from app.ingest.influx import cutting
 from app.ingest.influx import decode as influx_decode
 from app.ingest.mqtt import inbox, sparkplug_wire
@@ -66,7 +66,7 @@ LIMITS: tuple[Limit, ...] = (
     ),
     Limit(
         "Refused readings kept of a commit and sender",
-        f"{group.MOST_LEDGER_ROWS:,}, the first {writing.LONGEST_PAYLOAD:,} characters of each",
+        f"{group.MOST_LEDGER_ROWS:,}, the first {plausibility.LONGEST_PAYLOAD:,} characters of each",
         "all are named and counted",
     ),
 )

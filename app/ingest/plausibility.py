@@ -23,6 +23,8 @@ LIMITS: Mapping[str, tuple[float, float, str]] = {
 LARGEST_EXTRA = 1e100
 MOST_EXTRA_CHANNELS = 256
 LONGEST_NAME = 100
+# Characters that are kept of a row that is refused.
+LONGEST_PAYLOAD = 2_000
 # A sensor that lost its clock says 1970; nothing we learn from is older than this.
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 # A fall of the running hours below this share of themselves is a new counter, here and in the learner's features; a

@@ -18,14 +18,13 @@ from app.ingest.machines import KnownMachines
 from app.ingest.newest import Newest
 from app.ingest.packing import unpack_touched
 from app.ingest.partitions import ensure_partitions, months_of
-from app.ingest.plausibility import Fault, Rejection, implausible
+from app.ingest.plausibility import LONGEST_PAYLOAD, Fault, Rejection, implausible
 from app.ingest.refusals import count_refused
 from app.ingest.retention import too_old
 from app.ingest.store import Arriving, StoredRows, store_readings
 from app.ingest.tables import RejectedReading
 from app.settings import Settings
 
-LONGEST_PAYLOAD = 2_000
 # Unique violation and deadlock: two processes store the same rows at the same time.
 MET_ANOTHER_WRITER = ("23505", "40P01")
 # No partition for a row: the worker dropped the month that it had packed.

@@ -15,13 +15,13 @@ import numpy as np
 
 from app.errors import TooLarge
 from app.ingest.columns import NO_ROWS, Columns, Ints, join
-from app.ingest.decode import LONGEST_PAYLOAD, Decoded
+from app.ingest.decode import Decoded
 from app.ingest.influx.converting import Alike, Converted, convert
 from app.ingest.influx.cutting import cut
 from app.ingest.influx.line_protocol import LineFault, split_lines
 from app.ingest.influx.series import KnownSeries
 from app.ingest.influx.times import Precision, microseconds
-from app.ingest.plausibility import LONGEST_NAME, Rejection
+from app.ingest.plausibility import LONGEST_NAME, LONGEST_PAYLOAD, Rejection
 
 # Commas of a body, which bound the memory of decoding; 100,000 lines of 17 fields and 2 tags have 1.8 million.
 MOST_COMMAS = 2_000_000

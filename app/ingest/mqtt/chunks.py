@@ -15,8 +15,7 @@ from app.ingest.decode import Decoded
 from app.ingest.group import MOST_LEDGER_ROWS, Batch
 from app.ingest.mqtt.inbox import Message
 from app.ingest.mqtt.sparkplug import Read
-from app.ingest.plausibility import Rejection
-from app.ingest.writing import LONGEST_PAYLOAD
+from app.ingest.plausibility import LONGEST_PAYLOAD, Rejection
 from app.security.principal import Principal
 
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 import numpy as np
 
 from app.ingest.columns import MICROSECONDS, Columns
-from app.ingest.decode import LONGEST_PAYLOAD, Decoded
+from app.ingest.decode import Decoded
 from app.ingest.mapping import NameMapping, map_reading
-from app.ingest.plausibility import Fault, Rejection
+from app.ingest.plausibility import LONGEST_PAYLOAD, Fault, Rejection
 from app.ingest.tables import CORE_CHANNELS
 
 LATEST_US = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp()) * MICROSECONDS
