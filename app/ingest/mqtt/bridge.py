@@ -93,7 +93,7 @@ class Bridge:
         return is_stored
 
     def _store_held(self) -> None:
-        """What waits for a birth and would come no more (QoS 0); the broker sends the rest again to the next bridge."""
+        """What waits for a birth and comes no more (QoS 0); the broker sends the rest again to the next bridge."""
         held = self._reader.sparkplug.expired(inf)
         self._store([read for read in held if read.ticket.qos == 0])
 

@@ -44,6 +44,8 @@ class Broker:
         self._is_ready = True
         self._state_ms = 0
         self._connection = 0
+        # By number of the message: what it held, and when it came.
+        self._first_arrivals: dict[int, tuple[int, int]] = {}
         # An acknowledgement that is queued after the connection broke must never reach the next one, where the same
         # number may stand for another message.
         self._lock = Lock()
@@ -121,6 +123,8 @@ class Broker:
         )
         if flags.session_present:
             self._inbox.forget_repeated(self._connection)
+        else:
+            self._first_arrivals.clear()
         options = SubscribeOptions(qos=1, retainHandling=SENT_BEFORE)
         client.subscribe([(topic, options) for topic in self._subscriptions])
         self._tell(is_online=self._is_ready)
@@ -140,19 +144,34 @@ class Broker:
                 log.error("the broker refuses a subscription", topic=topic, reason=str(reason))
 
     def _arrived(self, _: mqtt.Client, __: Any, given: mqtt.MQTTMessage) -> None:
+        topic, body = _topic(given), bytes(given.payload[: self._kept_bytes])
+        arrived_us = self._first_arrival(given, hash((topic, body)))
         self._inbox.put(
             Message(
-                _topic(given),
-                bytes(given.payload[: self._kept_bytes]),
+                topic,
+                body,
                 given.qos,
                 given.mid,
                 self._connection,
                 given.dup,
                 given.retain,
-                time.time_ns() // 1000,
+                arrived_us,
                 len(given.payload),
             )
         )
+
+    def _first_arrival(self, given: mqtt.MQTTMessage, content: int) -> int | None:
+        """When a message came for the first time; None where that was before this process.
+
+        Delivered again it has its old number, which no other message gets before it is acknowledged.
+        """
+        if given.dup:
+            seen, arrived_us = self._first_arrivals.get(given.mid, (None, None))
+            return arrived_us if seen == content else None
+        now_us = time.time_ns() // 1000
+        if given.qos:
+            self._first_arrivals[given.mid] = content, now_us
+        return now_us
 
     def _tell(self, *, is_online: bool) -> None:
         # Without a connection nothing is queued: the next one begins with what holds then.

@@ -13,7 +13,10 @@ MOST_UNACKNOWLEDGED_BYTES = 32 << 20
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """As the broker gave it. `connection` counts our connections: an acknowledgement is good for its own only."""
+    """As the broker gave it. `connection` counts our connections: an acknowledgement is good for its own only.
+
+    `arrived_us`: when it came for the first time, None where nobody knows.
+    """
 
     topic: str
     body: bytes
@@ -22,7 +25,7 @@ class Message:
     connection: int
     is_repeated: bool
     is_retained: bool
-    arrived_us: int
+    arrived_us: int | None
     full_bytes: int
 
 

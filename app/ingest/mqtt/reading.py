@@ -75,8 +75,7 @@ class Reader:
         if names is None:
             self.unwanted.append(message.topic)
             return [Read(message, Rows(message.topic, self._mapping).decoded())]
-        is_live = not message.is_retained and not message.is_repeated
-        heard = Heard(message.topic, names, message.body, message.arrived_us if is_live else None)
+        heard = Heard(message.topic, names, message.body, None if message.is_retained else message.arrived_us)
         return [Read(message, read_json(heard, self._mapping, self._max_rows))]
 
     def _refused(self, message: Message, reason: str) -> Read:

@@ -82,6 +82,27 @@ def test_the_broker_is_restarted(run_bridge, broker, subscribed, publish, stored
     until(lambda: len(stored()) == 20)
 
 
+def test_values_without_a_time_keep_that_of_their_first_arrival_when_a_restarted_broker_repeats_them(
+    run_bridge, broker, engine, subscribed, publish, stored, refused
+):
+    run_bridge()
+    subscribed()
+    publish("single/press-07/temperature", b"0")
+    until(stored)
+    lock = locked(engine)
+    for value in (1, 2, 3):
+        publish("single/press-07/temperature", b"%d" % value)
+    log = broker.config.parent / "mosquitto.log"
+    until(lambda: log.read_text().count("Sending PUBLISH to bridge (d0") == 4)
+    broker.stop()
+    broker.start()
+    until(lambda: log.read_text().count("Sending PUBLISH to bridge (d1") == 3)
+    lock.close()
+    until(lambda: acknowledgements(broker) == 4)
+    assert refused() == []
+    assert [channels["temperature_c"] for _, _, channels in stored()] == [0, 1, 2, 3]
+
+
 def test_nothing_is_acknowledged_while_the_database_is_away_and_all_is_stored_after(
     run_bridge, broker, server, engine, subscribed, publish, stored, state_of_the_bridge, monkeypatch
 ):
