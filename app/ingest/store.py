@@ -1,38 +1,30 @@
 """Readings into PostgreSQL: look up what is there, decide, copy what is new, fill in or keep apart the rest.
 
-Rows are written in the order of their key, so that two writers never wait for each other in a circle.
+Rows are written in the order of their key, so that two writers seldom wait for each other in a circle. They still
+can, new rows being written before stored ones are filled in: PostgreSQL then ends one, and the writer tries again.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from app.ingest.arrays import float8s, int4s, register, timestamps
 from app.ingest.columns import MICROSECONDS, Columns, Ints, Mask
 from app.ingest.copying import copy_in
+from app.ingest.incoming import INCOMING, NAMES, in_slices, says_no_more
 from app.ingest.merging import Contradiction, Outcome, Stored
 from app.ingest.tables import CORE_CHANNELS
 
-COLUMNS = ", ".join(CORE_CHANNELS)
-ADD = f"COPY readings (machine_id, measured_at, {COLUMNS}, extra) FROM STDIN (FORMAT BINARY)"
-INCOMING = f"""
-    SELECT machine_id, measured_at, {COLUMNS}, nullif(extra, 'null') AS extra, row
-    FROM ROWS FROM (
-        unnest(%(machine_id)s, %(measured_at)s, {", ".join(f"%({channel})s" for channel in CORE_CHANNELS)}),
-        jsonb_array_elements(%(extra)s::jsonb)
-    ) WITH ORDINALITY AS incoming (machine_id, measured_at, {COLUMNS}, extra, row)
-"""  # noqa: S608  (column names of our own)
+ADD = f"COPY readings (machine_id, measured_at, {NAMES}, extra) FROM STDIN (FORMAT BINARY)"
 # One look-up a row, whatever the planner guesses: a join of its choice may read a whole month.
 COMPARE = f"""
     SELECT coalesce(array_agg(row), '{{}}'), coalesce(array_agg(row) FILTER (WHERE NOT same), '{{}}')
     FROM (
-        SELECT row - 1 AS row, ({" AND ".join(f"(i.{c} = 'NaN' OR i.{c} = r.{c}) IS TRUE" for c in CORE_CHANNELS)}
-            AND (i.extra IS NULL OR r.extra @> i.extra) IS TRUE) AS same
+        SELECT row - 1 AS row, {says_no_more("i", "r")} AS same
         FROM ({INCOMING}) AS i CROSS JOIN LATERAL (
             SELECT * FROM readings
             WHERE machine_id = i.machine_id AND measured_at = i.measured_at LIMIT 1
@@ -40,28 +32,31 @@ COMPARE = f"""
     ) AS compared
 """  # noqa: S608
 LOCK = f"""
-    SELECT machine_id, (extract(epoch FROM measured_at) * 1000000)::int8, {COLUMNS}, extra
-    FROM readings
-    JOIN (SELECT DISTINCT * FROM unnest(%(machine_id)s, %(measured_at)s) AS k (machine_id, measured_at)) AS keys
-        USING (machine_id, measured_at)
-    ORDER BY machine_id, measured_at FOR UPDATE OF readings
+    SELECT r.machine_id, (extract(epoch FROM r.measured_at) * 1000000)::int8, {NAMES}, extra
+    FROM (
+        SELECT DISTINCT * FROM unnest(%(machine_id)s, %(measured_at)s) AS k (machine_id, measured_at) ORDER BY 1, 2
+    ) AS key CROSS JOIN LATERAL (
+        SELECT * FROM readings WHERE machine_id = key.machine_id AND measured_at = key.measured_at FOR UPDATE
+    ) AS r
 """  # noqa: S608
+# Every row is there and locked. As an UPDATE this would be a join of the planner's choice.
 FILL = f"""
-    UPDATE readings SET
-        {", ".join(f"{c} = coalesce(readings.{c}, nullif(incoming.{c}, 'NaN'))" for c in CORE_CHANNELS)},
-        extra = CASE WHEN incoming.extra IS NULL THEN readings.extra
-            ELSE incoming.extra || coalesce(readings.extra, '{{}}') END
-    FROM ({INCOMING}) AS incoming
-    WHERE readings.machine_id = incoming.machine_id AND readings.measured_at = incoming.measured_at
+    INSERT INTO readings AS r (machine_id, measured_at, {NAMES}, extra)
+    SELECT machine_id, measured_at, {", ".join(f"nullif({c}, 'NaN')" for c in CORE_CHANNELS)}, extra
+    FROM ({INCOMING}) AS i
+    ON CONFLICT (machine_id, measured_at) DO UPDATE SET
+        {", ".join(f"{c} = coalesce(r.{c}, excluded.{c})" for c in CORE_CHANNELS)},
+        extra = CASE WHEN excluded.extra IS NULL THEN r.extra ELSE excluded.extra || coalesce(r.extra, '{{}}') END
 """  # noqa: S608
 TOUCH = """
     INSERT INTO touched_buckets (machine_id, bucket_start)
     SELECT * FROM unnest(%(machine_id)s, %(bucket_start)s) AS touched (machine_id, bucket_start)
 """
-KEEP_CONFLICT = text(
-    """INSERT INTO reading_conflicts (machine_id, measured_at, channel, stored_value, refused_value, sender)
-    VALUES (:machine_id, to_timestamp(:measured_us / 1000000.0), :channel, :stored, :refused, :sender)"""
-)
+KEEP_CONFLICTS = """
+    INSERT INTO reading_conflicts (machine_id, measured_at, channel, stored_value, refused_value, sender)
+    SELECT * FROM unnest(%(machine_id)s, %(measured_at)s, %(channel)s::text[], %(stored)s, %(refused)s,
+        %(sender)s::text[])
+"""
 
 Key = tuple[int, int]
 Outcomes = npt.NDArray[np.int8]
@@ -90,11 +85,14 @@ class StoredRows:
     contradictions: list[Contradiction]
 
 
-def store_readings(connection: Connection, arriving: Arriving, bucket_seconds: int) -> StoredRows:
-    """Raises sqlalchemy.exc.IntegrityError where a row taken for new was stored by someone else meanwhile."""
+def store_readings(connection: Connection, arriving: Arriving, packed: Mask, bucket_seconds: int) -> StoredRows:
+    """`packed`: [rows] those that a block says already, as unpack_touched found.
+
+    Raises sqlalchemy.exc.IntegrityError where a row taken for new was stored by someone else meanwhile."""
     register(connection.connection.driver_connection)  # type: ignore[arg-type]
     columns, machine_ids = arriving.columns, arriving.machine_ids
     order = np.lexsort((columns.measured_us, machine_ids))
+    order = order[~packed[order]]
     again = _same_as_before(columns.measured_us[order], machine_ids[order])
     first, repeated = order[~again], order[again]
     there, differing = _compare(connection, columns, machine_ids, first[~arriving.surely_new[first]])
@@ -102,7 +100,7 @@ def store_readings(connection: Connection, arriving: Arriving, bucket_seconds: i
     copy_in(connection, ADD, columns, machine_ids, new)
     _, differing_repeated = _compare(connection, columns, machine_ids, repeated)
     outcomes = np.full(len(columns), Outcome.ACCEPTED, dtype=np.int8)
-    outcomes[there] = outcomes[repeated] = Outcome.DUPLICATE
+    outcomes[there] = outcomes[repeated] = outcomes[packed] = Outcome.DUPLICATE
     doubtful = np.sort(np.concatenate([differing, differing_repeated]))
     filled, contradictions = _merge(connection, columns, machine_ids, doubtful, outcomes)
     changed = np.concatenate([new, filled])
@@ -119,22 +117,12 @@ def _same_as_before(measured_us: Ints, machine_ids: Ints) -> Mask:
 
 def _compare(connection: Connection, columns: Columns, machine_ids: Ints, rows: Ints) -> tuple[Ints, Ints]:
     """Those of `rows` whose key is stored, and those of them that say something else than what is stored."""
-    if not len(rows):
-        return rows, rows
-    [found] = connection.exec_driver_sql(COMPARE, _incoming(columns, machine_ids, rows))
-    there, differing = (np.array(each, dtype=np.int64) for each in found)
-    return rows[there], rows[differing]
-
-
-def _incoming(columns: Columns, machine_ids: Ints, rows: Ints) -> dict[str, object]:
-    values = columns.values[rows]
-    extra = [columns.extra[row] for row in rows.tolist()] if any(columns.extra) else []
-    parameters: dict[str, object] = {
-        "machine_id": int4s(machine_ids[rows]),
-        "measured_at": timestamps(columns.measured_us[rows]),
-        "extra": msgspec.json.encode(extra).decode(),
-    }
-    return parameters | {channel: float8s(values[:, number]) for number, channel in enumerate(CORE_CHANNELS)}
+    there, differing = [rows[:0]], [rows[:0]]
+    for these, parameters in in_slices(columns, machine_ids, rows):
+        [found] = connection.exec_driver_sql(COMPARE, parameters)
+        for all_found, places in zip((there, differing), found, strict=True):
+            all_found.append(these[np.array(places, dtype=np.int64)])
+    return np.concatenate(there), np.concatenate(differing)
 
 
 def _merge(
@@ -151,7 +139,8 @@ def _merge(
         contradictions += against
     filled = {key: reading.filled for key, reading in sorted(stored.items()) if reading.filled}
     if filled:
-        connection.exec_driver_sql(FILL, _incoming(*_as_columns(filled), np.arange(len(filled))))
+        for _, parameters in in_slices(*_as_columns(filled), np.arange(len(filled))):
+            connection.exec_driver_sql(FILL, parameters)
     keys = zip(machine_ids[rows].tolist(), columns.measured_us[rows].tolist(), strict=True)
     return rows[np.array([key in filled for key in keys], dtype=np.bool_)], contradictions
 
@@ -189,17 +178,13 @@ def _touch(connection: Connection, machine_ids: Ints, measured_us: Ints, bucket_
 
 def _keep(connection: Connection, contradictions: list[Contradiction], arriving: Arriving) -> None:
     if contradictions:
-        connection.execute(
-            KEEP_CONFLICT,
-            [
-                {
-                    "machine_id": int(arriving.machine_ids[each.row]),
-                    "measured_us": int(arriving.columns.measured_us[each.row]),
-                    "channel": each.channel,
-                    "stored": each.stored,
-                    "refused": each.refused,
-                    "sender": arriving.senders[arriving.sender_of[each.row]],
-                }
-                for each in contradictions
-            ],
-        )
+        rows = np.array([each.row for each in contradictions], dtype=np.int64)
+        kept = {
+            "machine_id": int4s(arriving.machine_ids[rows]),
+            "measured_at": timestamps(arriving.columns.measured_us[rows]),
+            "channel": [each.channel for each in contradictions],
+            "stored": float8s(np.array([each.stored for each in contradictions])),
+            "refused": float8s(np.array([each.refused for each in contradictions])),
+            "sender": [arriving.senders[sender] for sender in arriving.sender_of[rows].tolist()],
+        }
+        connection.exec_driver_sql(KEEP_CONFLICTS, kept)

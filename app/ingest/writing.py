@@ -101,8 +101,8 @@ class Writer:
         self, connection: Connection, arriving: Arriving, group: Group, ids: Mapping[str, int], now: datetime
     ) -> StoredRows:
         """The rows, those refused, and the account of both, in one transaction."""
-        unpack_touched(connection, arriving.machine_ids, arriving.columns.measured_us)
-        stored = store_readings(connection, arriving, self._settings.bucket_seconds)
+        packed = unpack_touched(connection, arriving.columns, arriving.machine_ids)
+        stored = store_readings(connection, arriving, packed, self._settings.bucket_seconds)
         refused = group.refused_by_sender()
         _keep_rejected(connection, group.senders, refused)
         record(

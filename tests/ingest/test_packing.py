@@ -143,6 +143,48 @@ def test_a_packed_reading_that_comes_again_is_a_duplicate_a_merge_or_a_conflict(
     ]
 
 
+def test_what_comes_again_the_same_leaves_its_block_packed(write, ask, blocks, engine):
+    write(range(0, 86_400, 600), temperature_c=20.0, current_a=-0.0, extra={"torque": 1.5, "load": 2})
+    write(range(0, 86_400, 600), machine="fan")
+    pack(engine, LATER, TWO_DAYS)
+    before = ask("SELECT ctid, machine_id FROM reading_blocks ORDER BY 2")
+    again = [86_400 - 600, 0, 600, 0, 1200, 5]
+    assert write(again, temperature_c=20.0, extra={"load": 2.0}) == {"duplicate": 5, "accepted": 1}
+    assert write([0, 600], temperature_c=[np.nan, 20.0], current_a=0.0) == {"duplicate": 2}
+    assert ask("SELECT ctid, machine_id FROM reading_blocks ORDER BY 2") == before
+    assert ask("SELECT count(*) FROM readings") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("again", "outcome"),
+    [
+        ({"temperature_c": 20.5}, "conflict"),
+        ({"vibration_mm_s": 1.0}, "merged"),
+        ({"temperature_c": 20.0, "extra": {"torque": 1.0, "load": 2.0}}, "merged"),
+        ({"temperature_c": 20.0, "extra": {"torque": 2.0}}, "conflict"),
+    ],
+)
+def test_only_the_day_that_changes_is_unpacked(write, ask, blocks, engine, again, outcome):
+    write([0, 10, 86_400, 86_410], temperature_c=20.0, extra={"torque": 1.0})
+    write([0, 10], machine="fan", temperature_c=20.0)
+    pack(engine, LATER, TWO_DAYS)
+    assert write([10], **again) == {outcome: 1}
+    assert sorted(blocks()) == [(1, 2), (2, 2)]
+    pack(engine, LATER, TWO_DAYS)
+    n = [20.0, 20.0, 20.5]
+    assert write([0, 86_400, 86_410], temperature_c=n) == {"duplicate": 2, "conflict": 1}
+    assert sorted(blocks()) == [(1, 2), (2, 2)]
+    assert ask("SELECT count(*), count(DISTINCT (machine_id, measured_at)) FROM every_reading") == [(6, 6)]
+
+
+def test_rows_of_one_request_meet_their_packed_reading_in_their_order(write, ask, engine):
+    write([0], temperature_c=20.0)
+    pack(engine, LATER, TWO_DAYS)
+    found = write([0, 0, 0], temperature_c=[20.0, np.nan, 20.0], current_a=[np.nan, 3.0, 4.0])
+    assert found == {"duplicate": 1, "merged": 1, "conflict": 1}
+    assert ask("SELECT temperature_c, current_a FROM every_reading") == [(20, 3)]
+
+
 def test_charts_and_rollups_do_not_see_the_difference(write, ask, engine, settings):
     write(range(0, 3 * 86_400, 900), temperature_c=[20 + n % 7 for n in range(288)], extra={"torque": 2.5})
 
