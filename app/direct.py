@@ -16,12 +16,18 @@ from app.security.policy import Allow, Principal, get_principal
 
 @dataclass(frozen=True)
 class DirectRoute:
-    """A route that is also declared to FastAPI, for its documentation and for other methods on its path."""
+    """A route that is also declared to FastAPI, for its documentation and for other methods on its path.
+
+    before: done first, where a key comes in another way than ours. reshape: turns a problem document into what the
+    route's clients expect.
+    """
 
     method: str
     path: str
     policy: Allow
     endpoint: Callable[[Request, Principal], Awaitable[Response]]
+    before: Callable[[Scope], None] | None = None
+    reshape: Callable[[Request, Response], Response] | None = None
 
 
 # No page: what a browser may load or frame is of no interest here.
@@ -58,6 +64,8 @@ class Direct:
 
     async def _answer(self, route: DirectRoute, request: Request) -> Response:
         try:
+            if route.before:
+                route.before(request.scope)
             principal = await get_principal(request)
             await route.policy(principal)
             return await route.endpoint(request, principal)
@@ -65,5 +73,5 @@ class Direct:
             for kind in type(error).__mro__[:-2]:
                 if handler := self.handlers.get(kind):
                     answer: Response = handler(request, error)
-                    return answer
+                    return route.reshape(request, answer) if route.reshape else answer
             raise

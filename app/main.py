@@ -41,6 +41,7 @@ from app.settings import Settings, get_settings
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 # Their routes ask who sends before they read, and bound what arrives by the settings.
 BULK_PATHS = ("/api/v1/readings", "/api/v2/write", "/write")
+DIRECT = (*ingest.DIRECT, *influx.DIRECT)
 ROOMS = (ingest, data, influx, dashboard, fleet, risk, planning, security, jobs, health)
 
 
@@ -81,7 +82,7 @@ def create_app(settings: Settings, bind: Bind) -> FastAPI:
     app.add_middleware(BodyLimit, most_bytes=settings.max_body_bytes, bulk=BULK_PATHS)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestLog)
-    app.add_middleware(Direct, routes=ingest.DIRECT, handlers=app.exception_handlers)
+    app.add_middleware(Direct, routes=DIRECT, handlers=app.exception_handlers)
     return app
 
 

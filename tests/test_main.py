@@ -12,7 +12,8 @@ from fastapi.testclient import TestClient
 from starlette.routing import Mount
 
 from app.ingest import routes as ingest
-from app.main import create_app
+from app.ingest.influx import routes as influx
+from app.main import DIRECT, create_app
 from app.security.policy import Allow, Public
 
 
@@ -52,10 +53,12 @@ def test_every_route_declares_its_policy(app):
 
 def test_a_direct_route_has_the_policy_and_the_endpoint_it_declares(app):
     declared = {(method, route.endpoint): policies(route) for route in api_routes(app) for method in route.methods}
-    assert ingest.DIRECT
-    for route in ingest.DIRECT:
-        assert declared[route.method, route.endpoint] == [route.policy]
-        assert ingest.router.url_path_for(route.endpoint.__name__) == route.path
+    for room in (ingest, influx):
+        assert room.DIRECT
+        for route in room.DIRECT:
+            assert route in DIRECT
+            assert declared[route.method, route.endpoint] == [route.policy]
+            assert room.router.url_path_for(route.endpoint.__name__) == route.path
 
 
 def test_a_route_without_a_policy_is_noticed(app):

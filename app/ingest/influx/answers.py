@@ -59,12 +59,13 @@ class InfluxRoute(APIRoute):
                 return await handle(request)
             except known as error:
                 handler = next(handlers[kind] for kind in type(error).__mro__ if kind in handlers)
-                return _of_problem(request, handler(request, error))
+                return of_problem(request, handler(request, error))
 
         return handle_as_influx
 
 
-def _of_problem(request: Request, answer: Response) -> Response:
+def of_problem(request: Request, answer: Response) -> Response:
+    """A problem document in InfluxDB's shape."""
     detail = json.loads(bytes(answer.body))["detail"]
     headers = {name: answer.headers[name] for name in ("retry-after", "www-authenticate") if name in answer.headers}
     if answer.status_code in PASSING:

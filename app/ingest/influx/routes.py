@@ -11,14 +11,16 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
+from app.direct import DirectRoute
 from app.errors import Malformed
 from app.ingest.body import read_body
 from app.ingest.influx.actions import counts, read, refused_lines
-from app.ingest.influx.answers import ErrorV1, ErrorV2, InfluxRoute, refusal, words
+from app.ingest.influx.answers import ErrorV1, ErrorV2, InfluxRoute, of_problem, refusal, words
+from app.ingest.influx.credentials import send_as_bearer
 from app.ingest.influx.times import PRECISIONS_V1, PRECISIONS_V2, Precision
 from app.ingest.routes import committer_of
 from app.security.forms import read_form
-from app.security.policy import Principal, PrincipalDep, Role, allow, public
+from app.security.policy import Allow, Principal, PrincipalDep, Role, allow, public
 
 # Reading this much takes about four milliseconds; more would make every other request wait, so it goes to a thread.
 READ_AT_ONCE_BYTES = 64 << 10
@@ -26,6 +28,8 @@ READ_AT_ONCE_BYTES = 64 << 10
 VERSION = "1.8.10"
 VERSION_HEADERS = {"X-Influxdb-Version": VERSION, "X-Influxdb-Build": "Wearwatch"}
 CREATE_DATABASE = re.compile(r"\s*CREATE\s+DATABASE\s+\S.*", re.IGNORECASE | re.DOTALL)
+
+V2, V1 = "/api/v2/write", "/write"
 
 router = APIRouter(tags=["InfluxDB"], route_class=InfluxRoute)
 
@@ -41,6 +45,21 @@ BODY: dict[str, Any] = {
         },
     }
 }
+
+
+KEY_IN_QUERY: dict[str, Any] = {
+    "name": "p",
+    "in": "query",
+    "required": False,
+    "description": "A key, from clients that cannot send a header.",
+    "schema": {"type": "string"},
+}
+
+
+def _described(precisions: Mapping[str, Precision], *others: dict[str, Any]) -> dict[str, Any]:
+    schema = {"type": "string", "enum": list(precisions), "default": "ns"}
+    precision = {"name": "precision", "in": "query", "required": False, "schema": schema}
+    return {**BODY, "parameters": [precision, *others]}
 
 
 def _responses(shape: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
@@ -68,43 +87,42 @@ async def _write(request: Request, principal: Principal, precision: Precision) -
     return Response(status_code=204, headers=headers | VERSION_HEADERS)
 
 
-def _precision(name: str, known: Mapping[str, Precision]) -> Precision:
+def _precision(request: Request, known: Mapping[str, Precision]) -> Precision:
+    name = request.query_params.get("precision", "ns")
     if name not in known:
         raise Malformed(f"invalid precision; valid precision units are {', '.join(known)}")
     return known[name]
 
 
 @router.post(
-    "/api/v2/write",
+    V2,
     dependencies=[allow(Role.SENSOR)],
     status_code=204,
     responses=_responses(ErrorV2),
-    openapi_extra=BODY,
+    openapi_extra=_described(PRECISIONS_V2),
     summary="Store readings sent as line protocol, as InfluxDB 2 does; bucket and organisation are not looked at.",
 )
-async def write_v2(
-    request: Request,
-    principal: PrincipalDep,
-    precision: Annotated[str, Query(json_schema_extra={"enum": list(PRECISIONS_V2)})] = "ns",
-) -> Response:
-    return await _write(request, principal, _precision(precision, PRECISIONS_V2))
+async def write_v2(request: Request, principal: PrincipalDep) -> Response:
+    return await _write(request, principal, _precision(request, PRECISIONS_V2))
 
 
 @router.post(
-    "/write",
+    V1,
     dependencies=[allow(Role.SENSOR)],
     status_code=204,
     responses=_responses(ErrorV1),
-    openapi_extra=BODY,
+    openapi_extra=_described(PRECISIONS_V1, KEY_IN_QUERY),
     summary="Store readings sent as line protocol, as InfluxDB 1 does; database and policy are not looked at.",
 )
-async def write_v1(
-    request: Request,
-    principal: PrincipalDep,
-    precision: Annotated[str, Query(json_schema_extra={"enum": list(PRECISIONS_V1)})] = "ns",
-    p: Annotated[str | None, Query(description="A key, from clients that cannot send a header.")] = None,
-) -> Response:
-    return await _write(request, principal, _precision(precision, PRECISIONS_V1))
+async def write_v1(request: Request, principal: PrincipalDep) -> Response:
+    return await _write(request, principal, _precision(request, PRECISIONS_V1))
+
+
+SENSORS = Allow(frozenset({Role.SENSOR}))
+DIRECT = (
+    DirectRoute("POST", V2, SENSORS, write_v2, send_as_bearer, of_problem),
+    DirectRoute("POST", V1, SENSORS, write_v1, send_as_bearer, of_problem),
+)
 
 
 class QueryResult(BaseModel):
