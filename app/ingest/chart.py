@@ -45,7 +45,7 @@ COUNT = text(
         SELECT FROM readings_between(:machine_id, :start, :end) LIMIT :most
     ) AS counted"""
 )
-KEPT_FROM = text("SELECT at FROM kept_from WHERE what = 'readings'")
+KEPT_FROM = text("SELECT at FROM kept_from WHERE what = :what")
 
 
 class Window(NamedTuple):
@@ -78,7 +78,7 @@ def window(session: Session, key: str, start: datetime | None, end: datetime | N
 
 def machine_readings(session: Session, settings: Settings, key: str, asked: Window, max_points: int) -> bytes:
     """MachineReadings as JSON."""
-    kept_from = session.scalar(KEPT_FROM) or FIRST_TIME
+    kept_from = session.scalar(KEPT_FROM, {"what": "readings"}) or FIRST_TIME
     rows = session.scalar(COUNT, {**asked._asdict(), "most": max_points + 1}) or 0
     few = rows <= max_points and asked.start >= kept_from
     level = Level("raw", Grid(0, 1)) if few else _level(settings, asked, max_points)
@@ -126,9 +126,10 @@ def _parts(
 def _rolled_up(session: Session, asked: Window, width_us: int) -> Window:
     """The part of the window filled by whole buckets before the newest rolled-up one; empty where there is none.
 
-    A sensor whose clock runs ahead does not settle the bucket under way.
+    A sensor whose clock runs ahead does not settle the bucket under way. Roll-ups may go before readings.
     """
-    first = -(-_us(asked.start) // width_us) * width_us
+    since = max(asked.start, session.scalar(KEPT_FROM, {"what": "rollups"}) or FIRST_TIME)
+    first = -(-_us(since) // width_us) * width_us
     newest = rolled_up_to(session, asked.machine_id)
     known_until = min(asked.end, datetime.now(UTC))
     settled = min(_us(newest), _us(known_until) // width_us * width_us) if newest else first

@@ -171,3 +171,16 @@ def test_a_bucket_of_another_width_than_minutes_fit_into_is_charted_too(session,
     found = chart(session, odd, hours(0), hours(72))
     assert (found.source, max(found.channels["temperature_c"].max)) == ("rollups", SPIKE)
     assert not session.scalar(text("SELECT count(*) FROM rollup_minutes"))
+
+
+def test_readings_kept_longer_than_their_rollups_are_still_shown(session, settings):
+    since, until = hours(0), hours(70)
+    before = chart(session, settings, since, until, 100)
+    session.execute(text("DELETE FROM rollups WHERE bucket_start < :at"), {"at": hours(30.5)})
+    session.execute(text("INSERT INTO kept_from VALUES ('rollups', :at)"), {"at": hours(30.5)})
+    after = chart(session, settings, since, until, 100)
+    assert after.source == before.source == "rollups"
+    assert after.channels["temperature_c"].t[0] == before.channels["temperature_c"].t[0] == since
+    for channel, series in before.channels.items():
+        assert after.channels[channel].max == series.max
+        assert after.channels[channel].min == series.min
