@@ -26,7 +26,8 @@ MONTHS_OF_YEAR = text("SELECT count(*) FROM pg_inherits WHERE inhrelid::regclass
 # Dropping a partition stops all statements on its table; behind a long one (a backup) it gives up and comes again.
 PATIENCE = "300ms"
 PARTITIONS = text(
-    "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = to_regclass(:table) ORDER BY 1"
+    """SELECT inhrelid::regclass::text FROM pg_inherits
+    WHERE inhparent = to_regclass(:table) AND inhrelid::regclass::text ~ :pattern ORDER BY 1"""
 )
 # Nobody looks for one time or value in all blocks; ANALYZE would unpack thousands of them to count.
 NO_STATISTICS = (
@@ -70,7 +71,7 @@ class Partition(NamedTuple):
 
 
 def partitions(session: Session, table: str) -> list[Partition]:
-    """Those there are, in the order of time."""
+    """Ours, in the order of time; what an administrator added, a default for instance, is left alone."""
     names = session.scalars(PARTITIONS, {"table": table, "pattern": rf"^{table}_\d{{4}}(_\d\d)?$"})
     return [_named(name, name.removeprefix(f"{table}_")) for name in names]
 
@@ -102,9 +103,13 @@ def drop(
     partition: Partition,
     *,
     only_empty: bool = False,
+    unless: Callable[[Session], bool] = lambda session: False,
     note: Callable[[Session], None] = lambda session: None,
 ) -> bool:
-    """Whether it is gone now, and `note` called in the same transaction; not where it is in use for long."""
+    """Whether it is gone now, and `note` called in the same transaction; not where it is in use for long.
+
+    `unless` is asked when nobody else writes any more.
+    """
     try:
         with session_scope(engine) as session:
             session.execute(text(f"SET LOCAL lock_timeout = '{PATIENCE}'"))
@@ -112,6 +117,8 @@ def drop(
             session.execute(text(f"LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE"))
             session.execute(text(f"LOCK TABLE {partition.name} IN ACCESS EXCLUSIVE MODE"))
             if only_empty and session.scalar(text("SELECT pg_relation_size(:name)"), {"name": partition.name}):
+                return False
+            if unless(session):
                 return False
             session.execute(text(f"DROP TABLE {partition.name}"))
             note(session)

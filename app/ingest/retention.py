@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import numpy as np
 from sqlalchemy import Engine, text
@@ -76,8 +77,10 @@ def expired(session: Session, settings: Settings, now: datetime) -> list[Expired
 
 
 def retire(engine: Engine, settings: Settings, now: datetime, actor: str) -> Iterator[Expired]:
-    """Drop what expired, each with its line in the audit log in the same transaction; yields what is gone.
+    """Drop what expired; yields what is gone.
 
+    The line in the audit log is written in the transaction that drops a partition, and before the first of the rows
+    go, which takes several: one cut short says more than it did, and the next round goes on.
     Readings that no roll-up has seen yet stay until one has.
     """
     with session_scope(engine) as session:
@@ -138,10 +141,17 @@ def _rows_of(session: Session, table: str, partition: Partition) -> int:
 
 def _drop(engine: Engine, each: Expired, actor: str) -> bool:
     assert each.partition is not None
+    waiting = partial(_waiting, before=each.before)
     with session_scope(engine) as session:
-        if session.scalar(WAITING, {"before": each.before}):
+        if waiting(session):
             return False
-    return drop(engine, each.table, each.partition, note=lambda session: _note(session, each, actor))
+    # Asked again with the table locked: a writer may have committed in between.
+    note = partial(_note, gone=each, actor=actor)
+    return drop(engine, each.table, each.partition, unless=waiting, note=note)
+
+
+def _waiting(session: Session, before: datetime) -> bool:
+    return bool(session.scalar(WAITING, {"before": before}))
 
 
 def _delete(engine: Engine, each: Expired, actor: str) -> bool:

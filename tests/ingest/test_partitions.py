@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.ingest.partitions import drop, ensure_partitions, make_ahead, month_of, partitions
+from app.ingest.partitions import drop, ensure_partitions, give_back, make_ahead, month_of, partitions
 
 THIS_YEAR = datetime.now(UTC).year
 
@@ -81,3 +81,11 @@ def test_a_partition_that_holds_a_reading_is_not_taken_for_empty(engine, names):
         [partition] = partitions(session, "readings")
     assert not drop(engine, "readings", partition, only_empty=True)
     assert names() == ["readings_1999"]
+
+
+def test_a_default_partition_of_an_administrator_is_left_alone(engine, names):
+    ensure_partitions(engine, [month_of(date(1999, 5, 1))])
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE readings_rest PARTITION OF readings DEFAULT"))
+    assert names() == ["readings_1999"]
+    assert give_back(engine, datetime.now(UTC)) == ["readings_1999"]

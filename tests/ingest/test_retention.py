@@ -7,16 +7,20 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from alembic import command
 from sqlalchemy import text
 
 from app.database import session_scope
 from app.errors import Conflict
+from app.ingest import retention
 from app.ingest.columns import Columns, to_microseconds
 from app.ingest.group import Batch
 from app.ingest.packer import pack
+from app.ingest.partitions import drop
 from app.ingest.retention import expired, retire
 from app.ingest.rollup import ensure_bucket_width, roll_up_all
 from app.ingest.writing import Writer
+from app.migrate import alembic_config
 from app.settings import Settings
 
 from .conftest import counts, reading
@@ -82,6 +86,33 @@ def test_readings_that_no_rollup_has_seen_wait(post, engine, keeping, ask):
     assert list(retire(engine, settings, NOW, "test")) == []
     roll_up_all(engine, settings)
     assert len(list(retire(engine, settings, NOW, "test"))) == 1
+
+
+def test_a_reading_stored_just_before_the_drop_still_waits_for_its_rollup(
+    post, engine, keeping, settings, ask, monkeypatch
+):
+    send(post, OLD)
+    roll_up_all(engine, settings)
+
+    def late(*args, **kwargs):
+        send(post, OLD + timedelta(seconds=1))
+        return drop(*args, **kwargs)
+
+    monkeypatch.setattr(retention, "drop", late)
+    assert list(retire(engine, keeping(keep_readings=timedelta(days=30)), NOW, "test")) == []
+    assert ask("SELECT count(*) FROM every_reading") == [(2,)]
+
+
+def test_the_version_before_does_not_get_a_database_whose_readings_were_dropped(post, engine, keeping, ask):
+    send(post, OLD)
+    roll_up_all(engine, keeping())
+    assert list(retire(engine, keeping(keep_readings=timedelta(days=30)), NOW, "test"))
+    config = alembic_config()
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        with pytest.raises(RuntimeError, match=r"Retention dropped readings before .*Stay on this version"):
+            command.downgrade(config, "20261121_01")
+    assert ask("SELECT count(*) FROM kept_from") == [(1,)]
 
 
 def test_what_comes_too_late_for_retention_is_refused_with_the_reason(engine, keeping, ask):
