@@ -168,7 +168,7 @@ class Settings(BaseSettings):
         None, ge=1, le=65535, description="Port where the bridge answers Prometheus; none without it."
     )
     pack_after: PackAfter = Field(
-        timedelta(days=14),
+        timedelta(days=60),
         description="Age from which readings are packed, a machine and day into one row; `0` never packs.",
     )
     keep_readings: Limit = Field(
