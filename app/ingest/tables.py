@@ -90,6 +90,7 @@ class ReadingConflict(Base):
     __table_args__ = (
         Index("ix_reading_conflicts_machine_id", "machine_id", "id"),
         Index("ix_reading_conflicts_sender", "sender", "id"),
+        Index("ix_reading_conflicts_received_at", "received_at", postgresql_using="brin"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)

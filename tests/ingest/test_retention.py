@@ -115,6 +115,17 @@ def test_the_version_before_does_not_get_a_database_whose_readings_were_dropped(
     assert ask("SELECT count(*) FROM kept_from") == [(1,)]
 
 
+@pytest.mark.parametrize("table", ["rollups", "rollup_minutes", "reading_flags", "reading_conflicts"])
+def test_what_expired_is_found_without_reading_the_whole_table(engine, table):
+    column = "received_at" if table == "reading_conflicts" else "bucket_start"
+    with engine.connect() as connection:
+        connection.execute(text("SET enable_seqscan = off"))
+        query = f"EXPLAIN SELECT count(*) FROM {table} AS old WHERE {column} < now()"
+        plan = "\n".join(connection.scalars(text(query)))
+    assert "Seq Scan" not in plan
+    assert "Index Cond" in plan
+
+
 def test_what_comes_too_late_for_retention_is_refused_with_the_reason(engine, keeping, ask):
     columns = Columns(["a", "a"], to_microseconds([OLD, RECENT]), np.ones((2, 4)), [None, None])
     with closing(Writer(engine, keeping(keep_readings=timedelta(days=30)))) as writer:
