@@ -80,6 +80,12 @@ def engine(server: Engine, template: str) -> Iterator[Engine]:
     yield from _copy(server, template)
 
 
+@pytest.fixture(scope="module")
+def module_engine(server: Engine, template: str) -> Iterator[Engine]:
+    """A database of its own for the tests of a file that share a service."""
+    yield from _copy(server, template)
+
+
 @pytest.fixture
 def connection(shared_engine: Engine) -> Iterator[Connection]:
     """A connection whose transaction is rolled back after the test."""

@@ -78,8 +78,8 @@ BODIES: dict[str, tuple[Callable[[], bytes], set[int]]] = {
 
 
 @pytest.fixture(scope="module")
-def service(shared_engine, tmp_path_factory):
-    url = shared_engine.url.render_as_string(hide_password=False)
+def service(module_engine, tmp_path_factory):
+    url = module_engine.url.render_as_string(hide_password=False)
     service = Service(tmp_path_factory.mktemp("bodies") / "data", DATABASE_URL=url)
     service.start()
     yield service
@@ -87,8 +87,8 @@ def service(shared_engine, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def key(shared_engine):
-    return make_key(shared_engine)
+def key(module_engine):
+    return make_key(module_engine)
 
 
 def head(key: str, path: str = "/api/v1/readings") -> bytes:
@@ -167,7 +167,7 @@ def test_many_large_bodies_at_once_take_bounded_memory_and_leave_room_for_others
     assert set(statuses) <= {None, 400, 413, 429, 503}
 
 
-def test_a_body_that_is_shorter_than_announced_stores_nothing(service, key, shared_engine):
+def test_a_body_that_is_shorter_than_announced_stores_nothing(service, key, module_engine):
     async def break_off() -> int | None:
         reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
         late = ONE.replace(b"press-07", b"never-whole")
@@ -179,5 +179,5 @@ def test_a_body_that_is_shorter_than_announced_stores_nothing(service, key, shar
         await asyncio.sleep(0)
 
     assert asyncio.run(break_off()) in (None, 400)
-    with shared_engine.connect() as connection:
+    with module_engine.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM machines WHERE key = 'never-whole'")) == 0
