@@ -121,10 +121,6 @@ class KeptConnection:
             raise
         self._used_at = time.monotonic()
 
-    def doubt(self) -> None:
-        """The next transaction has it checked first."""
-        self._used_at = 0.0
-
     def close(self) -> None:
         if self._kept is not None:
             self._kept.close()

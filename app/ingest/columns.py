@@ -79,4 +79,4 @@ def to_microseconds(times: Sequence[datetime]) -> Ints:
     What a zone carries out of the years 1 to 9999 is kept just inside, where every later check refuses it.
     """
     exact = np.array([(time - EPOCH) // MICROSECOND for time in times], dtype=np.int64)
-    return np.clip(exact, FIRST_US, LAST_US)
+    return np.minimum(np.maximum(exact, FIRST_US), LAST_US)

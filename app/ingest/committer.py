@@ -1,4 +1,4 @@
-"""Group commit: requests that wait at the same time share one transaction; two writers take turns.
+"""Group commit: one writer thread a process; requests that wait at the same time share one transaction.
 
 A request is answered only after the commit that holds it. Nothing is buffered beyond the requests that wait.
 """
@@ -13,8 +13,8 @@ from threading import Condition, Thread
 
 import numpy as np
 import structlog
-from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.announce import announce
 from app.database import Bind, session_scope
@@ -22,7 +22,6 @@ from app.errors import Unavailable
 from app.ingest.columns import MICROSECOND
 from app.ingest.group import Batch, BatchReport
 from app.ingest.merging import Outcome
-from app.ingest.newest import Newest
 from app.ingest.waiting import Line, Waiting
 from app.ingest.writing import Writer
 from app.metrics import READINGS
@@ -41,8 +40,6 @@ RETRY_AFTER_SECONDS = 2
 BACKFILL_ROWS_TOGETHER = 4_000
 MOST_BACKFILL_ROWS_WAITING = 50_000
 BACKFILL_RETRY_AFTER_SECONDS = 5
-# While PostgreSQL writes the rows of one group, the other writer packs the next; a third found nothing to do.
-WRITERS = 2
 # Where several small requests come at once, a moment's wait lets more of them share the cost of a commit; so many
 # requests or rows are worth one by themselves, and who comes alone is not kept waiting.
 GATHER_SECONDS = 0.001
@@ -56,9 +53,10 @@ SECONDS_BETWEEN_NOTICES = 0.5
 class Committer:
     """Takes batches from any thread, answers each through a future once it is committed or has failed."""
 
-    def __init__(self, bind: Bind, settings: Settings, writers: int = WRITERS) -> None:
+    def __init__(self, bind: Bind, settings: Settings) -> None:
         self.commits = 0
         self._bind = bind
+        self._writer = Writer(bind, settings)
         self._late_us = settings.late_after // MICROSECOND
         self._live = Line(MOST_ROWS_WAITING, MOST_REQUESTS_WAITING, RETRY_AFTER_SECONDS)
         self._backfill = Line(MOST_BACKFILL_ROWS_WAITING, MOST_REQUESTS_WAITING, BACKFILL_RETRY_AFTER_SECONDS)
@@ -66,17 +64,8 @@ class Committer:
         self._stopping = False
         self._news: set[str] = set()
         self._next_notice = 0.0
-        newest = Newest()
-        # A test's connection serves one thread at a time.
-        self._writers = [
-            Writer(bind, settings, newest) for _ in range(1 if isinstance(bind, Connection) else writers)
-        ]
-        self._threads = [
-            Thread(target=self._run, args=(writer,), name="ingest-committer", daemon=True)
-            for writer in self._writers
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._thread = Thread(target=self._run, name="ingest-committer", daemon=True)
+        self._thread.start()
 
     def submit(self, batch: Batch) -> asyncio.Future[BatchReport]:
         """Called from an event loop. Raises TooBusy where too much waits already, Unavailable while stopping."""
@@ -107,21 +96,20 @@ class Committer:
         """Refuse new batches, commit and answer those that wait."""
         with self._changed:
             self._stopping = True
-            self._changed.notify_all()
-        for thread in self._threads:
-            thread.join()
+            self._changed.notify()
+        self._thread.join()
 
-    def _run(self, writer: Writer) -> None:
+    def _run(self) -> None:
         several = False
         while True:
             group = self._next_group(several)
             several = len(group) > 1
             if not group and self._stopping and not self._waiting:
-                writer.close()
+                self._writer.close()
                 return
             try:
                 if group:
-                    self._write(writer, group)
+                    self._write(group)
                 self._announce()
             except Exception:  # the outermost loop: everyone is answered by now, and the next ones wait
                 log.exception("the committer goes on after an error")
@@ -151,12 +139,12 @@ class Committer:
                 return
             time.sleep(GATHER_SECONDS)
 
-    def _write(self, writer: Writer, group: Sequence[Waiting], *, again: bool = False) -> None:
+    def _write(self, group: Sequence[Waiting], *, again: bool = False) -> None:
         """Answer everyone in the group, whatever happens."""
         try:
-            reports = writer.write([waiting.batch for waiting in group])
+            reports = self._writer.write([waiting.batch for waiting in group])
         except Exception as error:  # noqa: BLE001  the outermost loop: an error belongs to the requests that wait
-            self._write_failed(writer, group, error, again=again)
+            self._write_failed(group, error, again=again)
             return
         _answer(group, reports)
         _count(reports)
@@ -165,20 +153,17 @@ class Committer:
             self.commits += 1
             self._news |= machines
 
-    def _write_failed(self, writer: Writer, group: Sequence[Waiting], error: Exception, *, again: bool) -> None:
+    def _write_failed(self, group: Sequence[Waiting], error: Exception, *, again: bool) -> None:
         """One batch that cannot be stored must not take the others with it; a database that is away takes all.
 
         Each is tried once more alone: what was remembered of machines and months may be out of date.
         """
-        writer.forget()
+        self._writer.begin_anew()
         passing = isinstance(error, DBAPIError) and error.connection_invalidated
         if not again and isinstance(error, SQLAlchemyError) and not passing and _is_about_data(error):
             for waiting in group:
-                self._write(writer, [waiting], again=True)
+                self._write([waiting], again=True)
             return
-        if isinstance(error, OperationalError):
-            for each in self._writers:
-                each.doubt_connection()
         log.warning("readings not stored", requests=len(group), kind=type(error).__name__)
         _answer(group, [error] * len(group))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from threading import Lock
 
 import numpy as np
 
@@ -22,27 +21,19 @@ class Newest:
         self._now = now
         self._newest_us = np.empty(0, dtype=np.int64)
         self._distrust_until = 0.0
-        self._lock = Lock()
 
     def surely_new(self, machine_ids: Ints, measured_us: Ints) -> Mask:
         if self._now() < self._distrust_until:
             return np.zeros(len(machine_ids), dtype=np.bool_)
-        with self._lock:
-            self._make_room(machine_ids)
-            newest_us = self._newest_us
-        return np.asarray(measured_us > newest_us[machine_ids], dtype=np.bool_)
+        self._make_room(machine_ids)
+        return np.asarray(measured_us > self._newest_us[machine_ids], dtype=np.bool_)
 
     def learn(self, machine_ids: Ints, measured_us: Ints) -> None:
         """These rows are stored."""
-        with self._lock:
-            self._make_room(machine_ids)
-            known = np.where(self._newest_us == UNKNOWN, NEVER, self._newest_us)
-            np.maximum.at(known, machine_ids, measured_us)
-            self._newest_us = np.where(known == NEVER, UNKNOWN, known)
-
-    def forget(self) -> None:
-        with self._lock:
-            self._newest_us = np.empty(0, dtype=np.int64)
+        self._make_room(machine_ids)
+        known = np.where(self._newest_us == UNKNOWN, NEVER, self._newest_us)
+        np.maximum.at(known, machine_ids, measured_us)
+        self._newest_us = np.where(known == NEVER, UNKNOWN, known)
 
     def distrust(self) -> None:
         self._distrust_until = self._now() + SECONDS_OF_DISTRUST

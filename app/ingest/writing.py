@@ -41,19 +41,18 @@ UNKNOWN_MACHINE: Fault = (
 class Writer:
     """Remembers which machines and months the database knows, and how far each machine's readings go."""
 
-    def __init__(self, bind: Bind, settings: Settings, newest: Newest | None = None) -> None:
-        """Writers of one process share what is `newest`."""
+    def __init__(self, bind: Bind, settings: Settings) -> None:
         self._bind = bind
         self._connection = KeptConnection(bind)
         self._settings = settings
         self._machines = KnownMachines(bind)
         self._months: set[int] = set()
-        self._newest = newest or Newest()
+        self._newest = Newest()
 
     def write(self, batches: Sequence[Batch]) -> list[BatchReport]:
         """All batches or none: returns after the commit. Earlier batches come first where rows share a key."""
         if self._connection.has_changed():
-            self.forget()
+            self._forget()
         group, now = Group.of(batches), datetime.now(UTC)
         group = group.refuse(implausible(group.columns, now, self._settings.max_future))
         group = group.refuse(too_old(group.columns, now, self._settings.keep_readings))
@@ -64,15 +63,16 @@ class Writer:
     def close(self) -> None:
         self._connection.close()
 
-    def doubt_connection(self) -> None:
-        """From any thread: another writer lost its own."""
-        self._connection.doubt()
+    def begin_anew(self) -> None:
+        """After an error, whatever it was: with another connection, and nothing taken for granted."""
+        self._connection.close()
+        self._forget()
 
-    def forget(self) -> None:
+    def _forget(self) -> None:
         """Ask the database again: it may have been restored, or a month dropped."""
         self._machines.forget()
         self._months = set()
-        self._newest.forget()
+        self._newest = Newest()
 
     def _store(self, group: Group, ids: Mapping[str, int], now: datetime) -> StoredRows:
         """Another process may store the same row between our look-up and our write: then both are done again."""

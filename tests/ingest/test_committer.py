@@ -67,8 +67,7 @@ class FromThreads:
 
 @pytest.fixture
 def committer(engine, settings):
-    """With one writer, so that a test can hold it."""
-    committer = FromThreads(Committer(engine, settings, writers=1))
+    committer = FromThreads(Committer(engine, settings))
     yield committer
     committer.stop()
 
@@ -77,13 +76,13 @@ def committer(engine, settings):
 def held(committer):
     """The writer waits while this lock is held, so that requests gather."""
     lock = threading.Lock()
-    write = committer._writers[0].write
+    write = committer._writer.write
 
     def wait(batches):
         with lock:
             return write(batches)
 
-    committer._writers[0].write = wait
+    committer._writer.write = wait
     return lock
 
 
@@ -249,13 +248,13 @@ def test_a_returning_gateway_keeps_todays_readings_waiting_for_a_part_of_one_com
 ):
     monkeypatch.setattr(module, "BACKFILL_ROWS_TOGETHER", 10)
     groups = []
-    write = committer._writers[0].write
+    write = committer._writer.write
 
     def note(batches):
         groups.append([each.columns.machine[0] for each in batches])
         return write(batches)
 
-    monkeypatch.setattr(committer._writers[0], "write", note)
+    monkeypatch.setattr(committer._writer, "write", note)
     with held:
         first = committer.submit(batch(reading(today(5), "first")))
         while committer._waiting:
