@@ -157,7 +157,7 @@ FLAG_STUCK = text(
         ) AS channels
     ) AS machine
     WHERE j.still AND own.same AND own.n >= j.stuck_readings
-        AND own.first <= greatest(j.bucket_start, j.bucket_start + :width - j.stuck * {LEAST_COVERED})
+        AND own.first <= j.bucket_start + :width - j.stuck * {LEAST_COVERED}
         AND CASE WHEN machine.running IS NOT NULL THEN machine.running >= {LEAST_RUNNING}
             WHEN j.channel_id = {RUNTIME_ID} THEN false
             WHEN machine.hours IS NOT NULL THEN machine.hours > 0

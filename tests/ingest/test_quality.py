@@ -194,7 +194,9 @@ def doubts_of(channel, rule, previous, time, value):
     if before is None:
         return
     rate, step = rule.most_per_minute, abs(value - before)
-    if rate is not None and step >= rule.least_step and step > rate * (time - at) * 60:
+    # To the microsecond, as times are stored: 2.01 h is a little less than an hour after 1.01 h.
+    minutes = (time * HOUR - at * HOUR) / timedelta(minutes=1)
+    if rate is not None and step >= rule.least_step and step > rate * minutes:
         yield "too_fast"
     if channel == "runtime_hours":
         if value - before > time - at + 25:
@@ -215,7 +217,7 @@ def stuck(channel, rule, place, rows):
         own = [row[place] for row in window if row[place] is not None]
         here = [row[place] for row in rows if int(row[0]) == hour and row[place] is not None]
         first = min(int(row[0]) for row in window if row[place] is not None)
-        covered = first <= max(hour, hour + 1 - 0.75 * rule.stuck_hours)
+        covered = first <= hour + 1 - 0.75 * rule.stuck_hours
         if len({*own}) == 1 and len(own) >= rule.stuck_readings and covered and runs(channel, place, window):
             found.append((channel, hour, "stuck", len(here), own[0], None))
     return found
@@ -247,3 +249,10 @@ def test_the_file_of_a_plant_overrides_ours_channel_by_channel(tmp_path):
     assert classes.of("furnace")["vibration_mm_s"].high == classes.of(None)["vibration_mm_s"].high == 50
     assert classes.of("compressor")["temperature_c"].high == 250
     assert all(rule.source for channels in classes.by_class.values() for rule in channels.values())
+
+
+def test_a_sensor_that_has_only_just_begun_is_not_stuck_for_hours(judged):
+    """Many readings of one value within minutes say nothing about hours."""
+    rows = [(minute / 60, 61, None, 10 + minute / 100, None) for minute in range(50)]
+    assert judged([rows]) == []
+    assert judged([[(hour + row[0], *row[1:]) for hour in range(4) for row in rows]]) != []

@@ -223,5 +223,5 @@ def test_a_missing_state_file_says_how_to_make_one(tmp_path):
 
 @pytest.mark.parametrize("address", ["", "localhost:8000", "ftp://x", "http://", "file:///etc/passwd"])
 def test_an_address_that_is_none_is_refused(saved, address):
-    with pytest.raises(BadInput, match="not an address"):
+    with pytest.raises(BadInput, match="The address is none like"):
         run(Service(address), saved, [END])
