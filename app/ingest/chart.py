@@ -25,7 +25,7 @@ from app.ingest.chart_parts import (
     from_rollups,
     rolled_up_to,
 )
-from app.ingest.columns import Ints
+from app.ingest.columns import EPOCH, MICROSECOND, Ints, to_time
 from app.ingest.envelope import SECOND_US, Grid, Points, as_json, joined, thinned
 from app.ingest.latest import latest_readings
 from app.ingest.summing import dense_from
@@ -36,8 +36,6 @@ DEFAULT_SPAN = timedelta(days=7)
 LEAST_SHARE_OF_POINTS = 0.5
 FIRST_TIME = datetime(1900, 1, 1, tzinfo=UTC)
 LAST_TIME = datetime(2200, 1, 1, tzinfo=UTC)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 
 FIND = text("SELECT id FROM machines WHERE key = :key")
 COUNT = text(
@@ -135,7 +133,7 @@ def _rolled_up(session: Session, asked: Window, width_us: int) -> Window:
     settled = min(_us(newest), _us(known_until) // width_us * width_us) if newest else first
     if settled <= first:
         return asked._replace(end=asked.start)
-    return asked._replace(start=_time(first), end=_time(settled))
+    return asked._replace(start=to_time(first), end=to_time(settled))
 
 
 def _buckets(parts: Parts, width_us: int) -> Ints:
@@ -145,8 +143,8 @@ def _buckets(parts: Parts, width_us: int) -> Ints:
 
 def _between(asked: Window, covered: Ints, width_us: int) -> Gaps:
     """The stretches of the window that no covered bucket fills."""
-    since = [asked.start, *map(_time, (covered + width_us).tolist())]
-    until = [*map(_time, covered.tolist()), asked.end]
+    since = [asked.start, *map(to_time, (covered + width_us).tolist())]
+    until = [*map(to_time, covered.tolist()), asked.end]
     return _not_empty(list(zip(since, until, strict=True)))
 
 
@@ -164,7 +162,3 @@ def _by_channel(parts: Iterable[Parts]) -> dict[str, list[Points]]:
 
 def _us(time: datetime) -> int:
     return (time - EPOCH) // MICROSECOND
-
-
-def _time(microseconds: int) -> datetime:
-    return EPOCH + microseconds * MICROSECOND

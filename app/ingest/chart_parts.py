@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.ingest.arrays import POSTGRES_EPOCH_US
-from app.ingest.columns import Floats, Ints
+from app.ingest.columns import Floats, Ints, to_time
 from app.ingest.envelope import Grid, Points
 from app.ingest.tables import CORE_CHANNELS
 
@@ -112,7 +112,7 @@ def from_readings(session: Session, machine_id: int, gaps: Gaps, grid: Grid) -> 
         "since": [since for since, _ in gaps],
         "until": [until for _, until in gaps],
         "step": grid.step_us / 1_000_000,
-        "origin": _time(grid.origin_us),
+        "origin": to_time(grid.origin_us),
     }
     *packed, with_extra = session.execute(BINNED, given).one()
     rows: Iterable[Any] = zip(CORE_CHANNELS, *(packed[number::5] for number in range(5)), strict=True)
@@ -135,7 +135,3 @@ def _int4s(column: bytes) -> Ints:
 
 def _float8s(column: bytes) -> Floats:
     return np.frombuffer(column, ">f8").astype(np.float64)
-
-
-def _time(microseconds: int) -> datetime:
-    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=microseconds)

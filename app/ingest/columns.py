@@ -73,6 +73,11 @@ def join(parts: Sequence[Columns]) -> Columns:
     )
 
 
+def to_time(microseconds: int) -> datetime:
+    """Microseconds since 1970 -> a time in UTC."""
+    return EPOCH + microseconds * MICROSECOND
+
+
 def to_microseconds(times: Sequence[datetime]) -> Ints:
     """Aware times -> microseconds since 1970, exactly.
 

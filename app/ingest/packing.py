@@ -18,12 +18,11 @@ import numpy as np
 from sqlalchemy import Connection, text
 
 from app.ingest.arrays import int4s, register, timestamps
-from app.ingest.columns import EPOCH, Columns, Ints, Mask
+from app.ingest.columns import EPOCH, MICROSECOND, Columns, Ints, Mask
 from app.ingest.incoming import INCOMING, in_slices, says_no_more
 from app.ingest.tables import CORE_CHANNELS
 
 DAY = timedelta(days=1)
-MICROSECOND = timedelta(microseconds=1)
 # Packing stays a day behind this bound, so that the hosts' clocks may differ. Writers of newer rows pay nothing.
 NEVER_PACKED = DAY
 # A lock a machine would fill the server's lock table in one large batch; one for all would stop every late sender.
