@@ -32,9 +32,11 @@ def train(
     Example: `wearwatch train --until 2026-10-01 --horizons 24h,3d,7d`
     """
     from ml.jobs import train as job
+    from ml.jobs.courtesy import give_way
 
     spans = parse_durations(horizons) if horizons else None
     with database() as (engine, settings), progress("training") as show:
+        give_way()
         result = job.train(engine, settings, until=until, horizons=spans, seed=seed, promote=promote, progress=show)
     out.print(job.table(result))
     out.print(result.verdict)
@@ -47,8 +49,10 @@ def evaluate(model: ModelOption = None) -> None:
     Example: `wearwatch evaluate --model 3`
     """
     from ml.jobs import evaluate as job
+    from ml.jobs.courtesy import give_way
 
     with database() as (engine, settings), progress("evaluating") as show:
+        give_way()
         report = job.evaluate(engine, settings, model, show)
     out.print(report)
 
@@ -66,8 +70,10 @@ def backtest(
     Example: `wearwatch backtest --from 2026-10-01 --to 2026-11-01 --every 6h --out scores.csv`
     """
     from ml.jobs import backtest as job
+    from ml.jobs.courtesy import give_way
 
     with database() as (engine, settings), progress("backtest") as show:
+        give_way()
         rows = job.backtest(engine, settings, from_, to, parse_duration(every), model, out_file, show)
     out.print(f"{rows:,} rows written to {out_file}.")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 from datetime import UTC, datetime, timedelta
 
@@ -19,6 +18,7 @@ from app.database import session_scope
 from app.ingest.rollup import ensure_bucket_width
 from app.logs import configure_logs
 from app.settings import Settings
+from ml.jobs.courtesy import give_way
 from ml.jobs.refresh import refresh
 from ml.jobs.storage import keep_storage
 from ml.jobs.train import train
@@ -36,7 +36,6 @@ CONCURRENCY = 3
 # How long a job under way may take to end when the worker is told to stop.
 GRACE_SECONDS = 20
 RECONNECT_SECONDS = 2
-NICENESS = 10
 
 
 def make_queue(engine: Engine, settings: Settings) -> App:
@@ -73,8 +72,7 @@ def make_queue(engine: Engine, settings: Settings) -> App:
 def run_worker(engine: Engine, settings: Settings) -> None:
     """Work until stopped; SIGTERM lets the job under way finish, a restart of the database is waited for."""
     configure_logs(settings)
-    # On one host, readings and pages go before training.
-    os.nice(NICENESS)
+    give_way()
     # It tells of every job twice, every few seconds.
     logging.getLogger("procrastinate").setLevel(logging.WARNING)
     with session_scope(engine) as session:
