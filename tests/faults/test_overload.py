@@ -11,9 +11,10 @@ import pytest
 
 from tests.faults.batches import Batches
 from tests.faults.checker import KEPT, verdict
+from tests.faults.flood import Flood
 from tests.faults.form import PATIENCE, many
 from tests.faults.load import Load
-from tests.faults.wire import GONE, Answer, Wire
+from tests.faults.wire import Answer
 
 SECONDS = many("OVERLOAD_SECONDS", 6, 60)
 BATCHES = Batches(rows=500)
@@ -22,37 +23,6 @@ TIMES_CAPACITY = 4
 GOODPUT = 0.9
 # Of the refusals; single ones may wait behind a large body that is being read.
 REFUSED_WITHIN_SECONDS = 0.1
-
-
-class OpenLoop:
-    """Sends at a rate, whether or not answers come; each on a connection that is free, or on a new one."""
-
-    def __init__(self, port: int, key: str, ledger, numbers) -> None:
-        self._port, self._key, self._ledger, self._numbers = port, key, ledger, numbers
-        self._free: list[Wire] = []
-        self.answers: list[Answer | None] = []
-
-    async def run(self, a_second: float, seconds: float) -> None:
-        began, tasks = time.monotonic(), set()
-        while (now := time.monotonic() - began) < seconds:
-            for _ in range(int(now * a_second) - len(tasks)):
-                tasks.add(asyncio.create_task(self._send(next(self._numbers))))
-            await asyncio.sleep(0.005)
-        await asyncio.gather(*tasks)
-        for wire in self._free:
-            await wire.__aexit__()
-
-    async def _send(self, batch: int) -> None:
-        wire = self._free.pop() if self._free else Wire(self._port, self._key)
-        await self._ledger.sending(batch)
-        try:
-            answer = await wire.post(BATCHES.body(batch))
-        except GONE:
-            self.answers.append(None)
-            return
-        self._free.append(wire)
-        self.answers.append(answer)
-        await self._ledger.answered(batch, answer.status)
 
 
 @pytest.mark.timeout(120 + 5 * SECONDS)
@@ -67,15 +37,15 @@ def test_overload_is_refused_at_once_and_what_can_be_stored_is(engine, key, serv
             await asyncio.sleep(SECONDS / 2)
             return (len(load.seen) - before) / (SECONDS / 2)
 
-    async def overload() -> tuple[float, float, OpenLoop]:
+    async def overload() -> tuple[float, float, list[Answer | None]]:
         reached = await capacity()
-        loop, began = OpenLoop(service.port, key, ledger, numbers), time.monotonic()
-        await loop.run(TIMES_CAPACITY * reached, SECONDS)
-        return reached, time.monotonic() - began, loop
+        flood, began = Flood(service.port, key, ledger, numbers, BATCHES), time.monotonic()
+        await flood.run(TIMES_CAPACITY * reached, SECONDS)
+        return reached, time.monotonic() - began, flood.answers
 
-    reached, took, loop = asyncio.run(overload())
-    statuses = Counter(answer and answer.status for answer in loop.answers)
-    refused = sorted(answer.seconds for answer in loop.answers if answer and answer.status != 200)
+    reached, took, answers = asyncio.run(overload())
+    statuses = Counter(answer and answer.status for answer in answers)
+    refused = sorted(answer.seconds for answer in answers if answer and answer.status != 200)
     figures(
         "R10",
         f"{TIMES_CAPACITY} x capacity for {SECONDS} s",
@@ -88,7 +58,7 @@ def test_overload_is_refused_at_once_and_what_can_be_stored_is(engine, key, serv
     )
     assert verdict(engine, ledger.known(), BATCHES) == KEPT
     assert set(statuses) <= {200, 429, 503}
-    assert all("retry-after" in answer.headers for answer in loop.answers if answer.status != 200)
+    assert all("retry-after" in answer.headers for answer in answers if answer.status != 200)
     # The sender writes its ledger and bodies on the same cores: on a busy machine it measures itself.
     if PATIENCE == 1:
         assert refused[len(refused) // 2] <= REFUSED_WITHIN_SECONDS
