@@ -127,12 +127,22 @@ class KeptConnection:
             self._kept = None
 
     def _standing(self, engine: Engine) -> Connection:
-        """After a pause the pool checks it, as for everyone else."""
-        if time.monotonic() - self._used_at > TRUSTED_SECONDS:
+        """The same as long as it stands, which is asked after a pause: another may lead to another database."""
+        kept = self._kept
+        if kept is not None and time.monotonic() - self._used_at > TRUSTED_SECONDS and not _answers(engine, kept):
+            kept.invalidate()
             self.close()
         if self._kept is None:
             self._kept = engine.connect()
         return self._kept
+
+
+def _answers(engine: Engine, connection: Connection) -> bool:
+    driver = connection.connection.dbapi_connection
+    try:
+        return driver is not None and engine.dialect.do_ping(driver)
+    except engine.dialect.loaded_dbapi.Error:
+        return False
 
 
 async def get_bind(request: Request) -> Bind:

@@ -69,9 +69,15 @@ class Direct:
             principal = await get_principal(request)
             await route.policy(principal)
             return await route.endpoint(request, principal)
-        except Exception as error:
-            for kind in type(error).__mro__[:-2]:
-                if handler := self.handlers.get(kind):
-                    answer: Response = handler(request, error)
-                    return route.reshape(request, answer) if route.reshape else answer
-            raise
+        except Exception as error:  # noqa: BLE001  raised again where no handler knows it
+            answer = refusal(request, error, self.handlers)
+            return route.reshape(request, answer) if route.reshape else answer
+
+
+def refusal(request: Request, error: Exception, handlers: Mapping[Any, Callable[[Request, Any], Any]]) -> Response:
+    """What the application's handlers make of an error. Raises it where there is none for its kind."""
+    for kind in type(error).__mro__[:-2]:
+        if handler := handlers.get(kind):
+            answer: Response = handler(request, error)
+            return answer
+    raise error

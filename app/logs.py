@@ -71,13 +71,17 @@ def configure_logs(settings: Settings) -> None:
         logging.getLogger(talkative).setLevel(logging.WARNING)
 
 
+def new_name() -> str:
+    return f"{random.getrandbits(64):016x}"
+
+
 def name_request() -> str:
     """A new name, which every line of this request's log carries from now on.
 
     It protects nothing, so the kernel's random numbers are not needed; each request is a task with a context of its
     own, so nothing needs to be taken back.
     """
-    name = f"{random.getrandbits(64):016x}"
+    name = new_name()
     structlog.contextvars.bind_contextvars(request_id=name)
     return name
 
@@ -135,13 +139,17 @@ def _counted(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
     return REQUESTS.labels(method, route, str(status)), REQUEST_SECONDS.labels(route)
 
 
+def count(method: str, route: str, status: int, seconds: float) -> None:
+    requests, request_seconds = _counted(method, route, status)
+    requests.inc()
+    request_seconds.observe(seconds)
+
+
 def record(scope: Scope, status: int, seconds: float) -> None:
     # The template, not the path: a path per machine would make a time series per machine.
     route = getattr(scope.get("route"), "path", "none")
     method = scope["method"] if scope["method"] in KNOWN_METHODS else "other"
-    requests, request_seconds = _counted(method, route, status)
-    requests.inc()
-    request_seconds.observe(seconds)
+    count(method, route, status, seconds)
     more: int | None = None
     if scope["path"] in QUIET_PATHS and (status < 400 or (status in PASSING and (more := BUSY.turn()) is None)):
         return

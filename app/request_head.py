@@ -6,9 +6,8 @@ import asyncio
 from http import HTTPStatus
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 from app.answers_joined import Joined
+from app.short_way import ShortWays
 
 # Whoever opens a connection has this long to say what it wants, and each later request as long from its first byte.
 MOST_HEAD_SECONDS = 20.0
@@ -16,7 +15,7 @@ MOST_HEAD_SECONDS = 20.0
 MOST_HEAD_BYTES = 64 << 10
 
 
-class BoundedHead(HttpToolsProtocol):
+class BoundedHead(ShortWays):
     """Also bounds what else is no body: trailers after the last chunk, and what may follow a chunk's size."""
 
     _deadline: asyncio.TimerHandle | None = None

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from sqlalchemy import Connection
 
-from app.ingest.arrays import Int4Array, int4s
+from app.ingest.arrays import int4s
 from app.ingest.columns import MICROSECONDS, Ints, Mask
 from app.ingest.merging import Outcome
 from app.ingest.refusals import Refused
@@ -41,35 +41,53 @@ class Groups(NamedTuple):
     start: Ints
 
 
-def record(
-    connection: Connection,
-    senders: Sequence[str],
+def account(
     sender_of_row: Ints,
     machine_ids: Ints,
     measured_us: Ints,
     outcomes: Outcomes,
     received_us: int,
     late_after: timedelta,
-    refused: Mapping[Refused, int],
-) -> None:
-    """Account for the rows of one commit, in its transaction, on a connection that knows arrays.py's types.
+) -> dict[str, Ints]:
+    """The columns of a commit's row that hold numbers, an entry for each sender and machine. Pure.
 
-    sender_of_row: [rows] places in `senders`; `refused` is what `count_refused` says of the rows refused.
+    sender_of_row: [rows] places in the commit's senders. What would hold zeros only is left out.
     """
-    if not len(machine_ids) and not refused:
-        return
     groups = group(sender_of_row, machine_ids)
     columns = {
-        "received_at": received_us,
-        "senders": msgspec.json.encode(senders).decode(),
-        "sender": int4s(groups.sender + 1),
-        "machine_id": int4s(groups.machine_id),
+        "sender": groups.sender + 1,
+        "machine_id": groups.machine_id,
         **counts(groups, outcomes),
         **lags(groups, outcomes, received_us - measured_us, late_after),
+    }
+    return {name: column for name, column in columns.items() if column is not None}
+
+
+def record(
+    connection: Connection,
+    senders: Sequence[str],
+    accounted: Mapping[str, Ints],
+    received_us: int,
+    refused: Mapping[Refused, int],
+) -> None:
+    """Account for one commit, in its transaction, on a connection that knows arrays.py's types.
+
+    `accounted` is what `account` says of its rows, `refused` what `count_refused` says of the rows refused.
+    """
+    if not len(accounted["machine_id"]) and not refused:
+        return
+    given = {
+        "received_at": received_us,
+        "senders": names(senders),
+        **{name: int4s(column) for name, column in accounted.items()},
         **(_refused(refused) if refused else {}),
     }
-    given = {name: column for name, column in columns.items() if column is not None}
     connection.exec_driver_sql(_insert(tuple(given)), given)
+
+
+def names(senders: Sequence[str]) -> str:
+    """As a list in JSON, which says every name."""
+    return msgspec.json.encode(senders).decode()
 
 
 @lru_cache(maxsize=256)
@@ -99,16 +117,16 @@ def group(sender_of_row: Ints, machine_ids: Ints) -> Groups:
     return Groups(ordered[start] >> 32, ordered[start] & 0xFFFFFFFF, order, start)
 
 
-def counts(groups: Groups, outcomes: Outcomes) -> dict[str, Int4Array | None]:
-    names = zip(("accepted", "duplicates", "merged", "conflicts"), OUTCOMES, strict=True)
+def counts(groups: Groups, outcomes: Outcomes) -> dict[str, Ints | None]:
+    pairs = zip(("accepted", "duplicates", "merged", "conflicts"), OUTCOMES, strict=True)
     if not outcomes.any():
         sizes = np.diff(groups.start, append=len(groups.order))
-        return {name: None if outcome else int4s(sizes) for name, outcome in names}
+        return {name: None if outcome else sizes for name, outcome in pairs}
     ordered = outcomes[groups.order]
-    return {name: _sums(groups, ordered == outcome) for name, outcome in names}
+    return {name: _sums(groups, ordered == outcome) for name, outcome in pairs}
 
 
-def lags(groups: Groups, outcomes: Outcomes, lag_us: Ints, late_after: timedelta) -> dict[str, Int4Array | None]:
+def lags(groups: Groups, outcomes: Outcomes, lag_us: Ints, late_after: timedelta) -> dict[str, Ints | None]:
     """Lag in whole seconds and how many were late, of the rows that said something new."""
     lag_s = np.clip(lag_us[groups.order] // MICROSECONDS, NO_LARGEST_S + 1, NO_LEAST_S - 1)
     late, least, largest = lag_s > late_after.total_seconds(), lag_s, lag_s
@@ -117,10 +135,11 @@ def lags(groups: Groups, outcomes: Outcomes, lag_us: Ints, late_after: timedelta
         late, least, largest = new & late, np.where(new, lag_s, NO_LEAST_S), np.where(new, lag_s, NO_LARGEST_S)
     if len(groups.start):
         least, largest = np.minimum.reduceat(least, groups.start), np.maximum.reduceat(largest, groups.start)
-    return {"late": _sums(groups, late), "least_lag_s": int4s(least), "largest_lag_s": int4s(largest)}
+    return {"late": _sums(groups, late), "least_lag_s": least, "largest_lag_s": largest}
 
 
-def _sums(groups: Groups, mask: Mask) -> Int4Array | None:
+def _sums(groups: Groups, mask: Mask) -> Ints | None:
     if not mask.any():
         return None
-    return int4s(np.add.reduceat(mask, groups.start, dtype=np.int64))
+    sums: Ints = np.add.reduceat(mask, groups.start, dtype=np.int64)
+    return sums

@@ -42,16 +42,20 @@ async def read_body(request: Request, settings: Settings) -> bytes:
         async with asyncio.timeout(SECONDS_TO_ARRIVE):
             return await arriving.whole(request)
     except TimeoutError as error:
-        raise TooSlow(f"The body did not arrive within {SECONDS_TO_ARRIVE} seconds.") from error
+        raise too_slow() from error
     finally:
-        under_way.bytes -= arriving.counted
+        arriving.release()
+
+
+def too_slow() -> TooSlow:
+    return TooSlow(f"The body did not arrive within {SECONDS_TO_ARRIVE} seconds.")
 
 
 class Arriving:
-    """One body, piece by piece. counted: its bytes among those under way."""
+    """One body, piece by piece, its bytes counted among those under way until it is released."""
 
     def __init__(self, settings: Settings, under_way: UnderWay, gunzip: Gunzip | None) -> None:
-        self.counted = 0
+        self._counted = 0
         self._settings = settings
         self._under_way = under_way
         self._gunzip = gunzip
@@ -64,28 +68,33 @@ class Arriving:
             message = await request.receive()
             if message["type"] == "http.disconnect":
                 raise ClientDisconnect
-            parts.append(self._take(message.get("body", b"")))
+            parts.append(self.take(message.get("body", b"")))
             more = message.get("more_body", False)
         if self._gunzip:
             self._gunzip.finish()
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def _take(self, chunk: bytes) -> bytes:
+    def take(self, chunk: bytes) -> bytes:
+        """What the chunk holds, unpacked."""
         self._sent += len(chunk)
         _check_sent(self._sent, self._settings)
         part = self._gunzip.feed(chunk) if self._gunzip else chunk
-        self.counted += len(part)
+        self._counted += len(part)
         self._under_way.bytes += len(part)
-        if self.counted > ALWAYS_ROOM_BYTES and self._crowded:
+        if self._counted > ALWAYS_ROOM_BYTES and self._crowded:
             raise Unavailable(
                 "Too many large bodies arrive at once; this one was not stored, send it again.",
                 retry_after=RETRY_AFTER_SECONDS,
             )
         return part
 
+    def release(self) -> None:
+        self._under_way.bytes -= self._counted
+        self._counted = 0
+
     @property
     def _crowded(self) -> bool:
-        alone = self._under_way.bytes == self.counted
+        alone = self._under_way.bytes == self._counted
         return self._under_way.bytes > self._settings.max_bytes_under_way and not alone
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -58,6 +59,14 @@ class Columns:
         return json.dumps(reading | ({"extra": self.extra[row]} if self.extra[row] else {}))
 
 
+@lru_cache(maxsize=1024)
+def in_order(count: int) -> Ints:
+    """0, 1, ... count - 1; shared, so it cannot be written to."""
+    places = np.arange(count)
+    places.flags.writeable = False
+    return places
+
+
 NO_ROWS = Columns([], np.empty(0, np.int64), np.empty((0, len(CORE_CHANNELS))), [])
 
 
@@ -79,9 +88,11 @@ def to_time(microseconds: int) -> datetime:
 
 
 def to_microseconds(times: Sequence[datetime]) -> Ints:
-    """Aware times -> microseconds since 1970, exactly.
+    """Aware times -> microseconds since 1970, exactly until the year 2106.
 
-    What a zone carries out of the years 1 to 9999 is kept just inside, where every later check refuses it.
+    From then on a float of seconds is some microseconds off; every later check refuses times of the future. What a
+    zone carries out of the years 1 to 9999 is kept just inside, where those checks refuse it too.
     """
-    exact = np.array([(time - EPOCH) // MICROSECOND for time in times], dtype=np.int64)
-    return np.minimum(np.maximum(exact, FIRST_US), LAST_US)
+    seconds = np.fromiter(map(datetime.timestamp, times), np.float64, len(times))
+    exact: Ints = np.rint(seconds * MICROSECONDS).astype(np.int64)
+    return np.clip(exact, FIRST_US, LAST_US)

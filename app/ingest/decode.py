@@ -9,17 +9,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from app.errors import BadInput, Malformed
-from app.ingest.columns import Columns, Ints, to_microseconds
+from app.ingest.columns import Columns, Ints, in_order
 from app.ingest.form import NotANumber, row_fault
 from app.ingest.plausibility import LONGEST_PAYLOAD, Rejection
-from app.ingest.tables import CORE_CHANNELS
-from app.ingest.wire import ReadingIn, ReadingInOtherUnits, in_own_units
+from app.ingest.wire import ReadingIn, ReadingInOtherUnits, as_columns, in_own_units
 
 # Commas and brackets of a body, which bound the memory of decoding; 100,000 rows of 24 channels have 2.7 million.
 MOST_TOKENS = 4_000_000
@@ -37,14 +37,18 @@ LENIENT = json.JSONDecoder(parse_int=float, parse_constant=NotANumber)
 SPACE = " \t\r\n"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Decoded:
     """`index[row]` is the place of a good row among all `count` rows of the body."""
 
-    columns: Columns
+    rows: Columns | list[ReadingIn]
     index: Ints
     rejected: list[Rejection]
     count: int
+
+    @cached_property
+    def columns(self) -> Columns:
+        return as_columns(self.rows)
 
 
 def decode(body: bytes, content_type: str, max_rows: int) -> Decoded:
@@ -52,15 +56,20 @@ def decode(body: bytes, content_type: str, max_rows: int) -> Decoded:
     body = body.removeprefix(b"\xef\xbb\xbf").strip()
     if not body:
         raise Malformed("The body is empty; send one reading, a list of readings, or one reading a line.")
-    if sum(map(body.count, (b",", b"[", b"{"))) > MOST_TOKENS:
+    if len(body) > MOST_TOKENS and sum(map(body.count, (b",", b"[", b"{"))) > MOST_TOKENS:
         raise BadInput(f"The body holds more than {MOST_TOKENS:,} values; send it in parts. Nothing was stored.")
-    lines = any(name in content_type.lower() for name in LINES) and body[:1] != b"["
+    lines = _says_lines(content_type) and body[:1] != b"["
     try:
         rows = _decode_at_once(body, lines)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _decode_one_by_one(body, lines, max_rows)
     _check_count(len(rows), max_rows)
-    return Decoded(_columns(rows), np.arange(len(rows)), [], len(rows))
+    return Decoded(rows, in_order(len(rows)), [], len(rows))
+
+
+@lru_cache(maxsize=100)
+def _says_lines(content_type: str) -> bool:
+    return any(name in content_type.lower() for name in LINES)
 
 
 def _decode_at_once(body: bytes, lines: bool) -> list[ReadingIn]:
@@ -82,20 +91,6 @@ def _check_count(count: int, max_rows: int) -> None:
         raise BadInput(f"More than {max_rows:,} readings in one request; send them in parts. Nothing was stored.")
 
 
-def _columns(rows: list[ReadingIn]) -> Columns:
-    values = [(row.temperature_c, row.vibration_mm_s, row.current_a, row.runtime_hours) for row in rows]
-    return Columns(
-        [row.machine for row in rows],
-        to_microseconds([row.measured_at for row in rows]),
-        np.array(values, dtype=np.float64).reshape(len(rows), len(CORE_CHANNELS)),
-        [_measured(row.extra) if row.extra else None for row in rows],
-    )
-
-
-def _measured(extra: dict[str, float | None]) -> dict[str, float] | None:
-    return {name: value for name, value in extra.items() if value is not None} or None
-
-
 def _decode_one_by_one(body: bytes, lines: bool, max_rows: int) -> Decoded:
     good: list[ReadingIn] = []
     index: list[int] = []
@@ -108,7 +103,7 @@ def _decode_one_by_one(body: bytes, lines: bool, max_rows: int) -> Decoded:
             index.append(count - 1)
         except (msgspec.ValidationError, UnicodeEncodeError):
             rejected.append(_reject(count - 1, row))
-    return Decoded(_columns(good), np.array(index, np.int64), rejected, count)
+    return Decoded(good, np.array(index, np.int64), rejected, count)
 
 
 @dataclass(frozen=True)

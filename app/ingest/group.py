@@ -2,36 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from itertools import chain
 
 import numpy as np
 
-from app.ingest.columns import Columns, Ints, join
-from app.ingest.merging import Contradiction
+from app.ingest.columns import EPOCH, FIRST_US, MICROSECOND, Columns, Ints, join
+from app.ingest.merging import Contradiction, Outcome
 from app.ingest.plausibility import Fault, Rejection, machine_fault
 from app.ingest.store import Outcomes, StoredRows
+from app.ingest.wire import ReadingIn, as_columns, columns_of
 
 # The answer names every refused row; the ledger keeps so many a commit and sender, or one run wild fills the disk.
 MOST_LEDGER_ROWS = 1_000
+EXTRA_CHANNELS_A_ROW = 8
+
+# How many rows of each Outcome, in its order.
+Counts = list[int]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Batch:
     """What one sender sent: rows that could be read, the place of each as sent, and the rows refused already."""
 
-    columns: Columns
+    rows: Columns | list[ReadingIn]
     index: Ints
     rejected: list[Rejection]
     sender: str
     may_register: bool
 
+    @cached_property
+    def columns(self) -> Columns:
+        return as_columns(self.rows)
 
-@dataclass(frozen=True)
+    @property
+    def machines(self) -> Iterable[str]:
+        """The key of each row."""
+        return self.rows.machine if isinstance(self.rows, Columns) else (each.machine for each in self.rows)
+
+    @cached_property
+    def size(self) -> int:
+        """Rows, as memory and time count them: so many extra channels cost as much as another row."""
+        extras = self.rows.extra if isinstance(self.rows, Columns) else (each.extra for each in self.rows)
+        return len(self.rows) + sum(len(extra) for extra in extras if extra) // EXTRA_CHANNELS_A_ROW
+
+    def is_before(self, time: datetime) -> bool:
+        """Whether it has readings and not one of `time` or later."""
+        if isinstance(self.rows, Columns):
+            newest_us = int(self.rows.measured_us.max(initial=FIRST_US))
+            return len(self.rows) > 0 and newest_us < (time - EPOCH) // MICROSECOND
+        return len(self.rows) > 0 and all(each.measured_at < time for each in self.rows)
+
+
+@dataclass
 class BatchReport:
-    """What became of a batch: an Outcome for each row stored; rows are named by their place as sent."""
+    """What became of a batch: how many rows of each Outcome, and which were not stored, by their place as sent."""
 
-    outcomes: Outcomes
+    counts: Counts
     contradictions: list[Contradiction]
     rejected: list[Rejection]
 
@@ -54,11 +84,12 @@ class Group:
     @classmethod
     def of(cls, batches: Sequence[Batch]) -> Group:
         place: dict[str, int] = {}
+        sizes = [len(batch.rows) for batch in batches]
         sender_of_batch = [place.setdefault(batch.sender, len(place)) for batch in batches]
         return cls(
-            join([batch.columns for batch in batches]),
+            _columns(batches),
             np.concatenate([batch.index for batch in batches]),
-            np.repeat(np.arange(len(batches)), [len(batch.columns) for batch in batches]),
+            np.repeat(np.arange(len(batches)), sizes),
             [list(batch.rejected) for batch in batches],
             list(place),
             np.array(sender_of_batch, dtype=np.int64),
@@ -91,11 +122,27 @@ class Group:
         return replace(self, columns=self.columns.take(good), index=self.index[good], batch_of=self.batch_of[good])
 
     def reports(self, stored: StoredRows) -> list[BatchReport]:
-        ends = np.searchsorted(self.batch_of, np.arange(len(self.rejected)), side="right").tolist()
         contradictions: list[list[Contradiction]] = [[] for _ in self.rejected]
         for each in stored.contradictions:
             contradictions[self.batch_of[each.row]].append(replace(each, row=int(self.index[each.row])))
         return [
-            BatchReport(stored.outcomes[start:end], against, sorted(refused, key=lambda each: each.index))
-            for start, end, against, refused in zip([0, *ends], ends, contradictions, self.rejected, strict=False)
+            BatchReport(counts, against, sorted(refused, key=lambda each: each.index) if refused else [])
+            for counts, against, refused in zip(
+                self._counts(stored.outcomes), contradictions, self.rejected, strict=True
+            )
         ]
+
+    def _counts(self, outcomes: Outcomes) -> list[Counts]:
+        """Of each batch."""
+        batches, kinds = len(self.rejected), len(Outcome)
+        counts = np.bincount(self.batch_of * kinds + outcomes, minlength=batches * kinds)
+        by_batch: list[Counts] = counts.reshape(batches, kinds).tolist()
+        return by_batch
+
+
+def _columns(batches: Sequence[Batch]) -> Columns:
+    """Of all rows, in one go where they are still as decoded."""
+    decoded = [batch.rows for batch in batches if isinstance(batch.rows, list)]
+    if len(decoded) == len(batches):
+        return columns_of(list(chain.from_iterable(decoded)))
+    return join([batch.columns for batch in batches])

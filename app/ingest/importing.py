@@ -37,7 +37,7 @@ def import_readings(bind: Bind, settings: Settings, path: Path, progress: Progre
         lines = iter(rows)
         while chunk := list(islice(lines, ROWS_PER_COMMIT)):
             report = _store(rows, chunk, times, writer)
-            counts += np.bincount(report.outcomes, minlength=len(Outcome))
+            counts += report.counts
         added, same, merged, conflicts = counts.tolist()
         return rows.report(added, same, merged=merged, conflicts=conflicts, notes=_notes(rows, times))
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 from sqlalchemy import text
 
 from app.database import Bind, session_scope
+from app.ingest.columns import Ints
 
 FIND = text("SELECT key, id FROM machines WHERE key = ANY(:keys)")
 REGISTER = text(
@@ -26,6 +30,13 @@ class KnownMachines:
         if unknown:
             self._look_up(unknown, register & unknown)
         return self._ids
+
+    def all_known(self, keys: Sequence[str]) -> Ints | None:
+        """The id of each key, without asking the database; None where one is not known."""
+        try:
+            return np.array([self._ids[key] for key in keys], dtype=np.int64)
+        except KeyError:
+            return None
 
     def forget(self) -> None:
         self._ids = {}

@@ -28,8 +28,14 @@ class Newest:
         self._make_room(machine_ids)
         return np.asarray(measured_us > self._newest_us[machine_ids], dtype=np.bool_)
 
+    def unknown(self, machine_ids: Ints) -> Ints:
+        """Those of which this process does not know how far they go."""
+        self._make_room(machine_ids)
+        unknown: Ints = machine_ids[self._newest_us[machine_ids] == UNKNOWN]
+        return unknown
+
     def learn(self, machine_ids: Ints, measured_us: Ints) -> None:
-        """These rows are stored."""
+        """These rows are stored, and of machines that were unknown there are no later ones."""
         self._make_room(machine_ids)
         known = np.where(self._newest_us == UNKNOWN, NEVER, self._newest_us)
         np.maximum.at(known, machine_ids, measured_us)

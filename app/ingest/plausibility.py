@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from app.ingest.columns import EPOCH, MICROSECONDS, Columns, Extra, Floats, Mask
+from app.ingest.columns import EPOCH, MICROSECONDS, Columns, Extra
 from app.ingest.tables import CORE_CHANNELS
 
 # Bounds of what a sensor in these units can mean at all, not of what is healthy: beyond them the unit is wrong.
@@ -19,6 +19,8 @@ LIMITS: Mapping[str, tuple[float, float, str]] = {
     "current_a": (-100_000, 100_000, "amperes"),
     "runtime_hours": (0, 1_000_000, "hours"),
 }
+LOWEST = np.array([LIMITS[channel][0] for channel in CORE_CHANNELS])
+HIGHEST = np.array([LIMITS[channel][1] for channel in CORE_CHANNELS])
 # Squares of larger numbers overflow in a roll-up.
 LARGEST_EXTRA = 1e100
 MOST_EXTRA_CHANNELS = 256
@@ -27,6 +29,7 @@ LONGEST_NAME = 100
 LONGEST_PAYLOAD = 2_000
 # A sensor that lost its clock says 1970; nothing we learn from is older than this.
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+EARLIEST_US = int(EARLIEST.timestamp() * MICROSECONDS)
 # A fall of the running hours below this share of themselves is a new counter, here and in the learner's features; a
 # smaller one is a sensor's jitter and must not add a machine's whole life.
 RESET_BELOW = 0.5
@@ -64,18 +67,20 @@ def implausible(columns: Columns, now: datetime, max_future: timedelta) -> dict[
 def _faults(columns: Columns, now: datetime, max_future: timedelta) -> Iterator[tuple[int, Fault]]:
     yield from _machine_faults(columns.machine)
     yield from _time_faults(columns, now, max_future)
-    for number, channel in enumerate(CORE_CHANNELS):
-        low, high, _ = LIMITS[channel]
-        values: Floats = columns.values[:, number]
-        for row in _where((values < low) | (values > high)):
-            yield row, (channel, out_of_range(channel, values[row]))
-    empty = set(_where(np.asarray(np.isnan(columns.values).all(axis=1), dtype=np.bool_)))
-    for row, extra in enumerate(columns.extra):
-        if extra:
-            if fault := extra_fault(extra):
+    outside = (columns.values < LOWEST) | (columns.values > HIGHEST)
+    if outside.any():
+        for row, number in np.argwhere(outside).tolist():
+            channel = CORE_CHANNELS[number]
+            yield row, (channel, out_of_range(channel, columns.values[row, number]))
+    if any(columns.extra):
+        for row, extra in enumerate(columns.extra):
+            if extra and (fault := extra_fault(extra)):
                 yield row, fault
-        elif row in empty:
-            yield row, (None, "the reading holds no value for any channel")
+    missing = np.isnan(columns.values)
+    if missing.any():
+        for row in np.flatnonzero(missing.all(axis=1)).tolist():
+            if not columns.extra[row]:
+                yield row, (None, "the reading holds no value for any channel")
 
 
 def _machine_faults(keys: list[str]) -> Iterator[tuple[int, Fault]]:
@@ -88,17 +93,14 @@ def _machine_faults(keys: list[str]) -> Iterator[tuple[int, Fault]]:
 
 def _time_faults(columns: Columns, now: datetime, max_future: timedelta) -> Iterator[tuple[int, Fault]]:
     latest = int((now + max_future).timestamp() * MICROSECONDS)
-    earliest = int(EARLIEST.timestamp() * MICROSECONDS)
-    for row in _where(columns.measured_us > latest):
+    if not len(columns) or (columns.measured_us.max() <= latest and columns.measured_us.min() >= EARLIEST_US):
+        return
+    for row in np.flatnonzero(columns.measured_us > latest).tolist():
         ahead = timedelta(microseconds=int(columns.measured_us[row])) - (now - EPOCH)
         yield row, ("measured_at", f"the time lies {_ahead(ahead)} in the future; is the clock right?")
-    for row in _where(columns.measured_us < earliest):
+    for row in np.flatnonzero(columns.measured_us < EARLIEST_US).tolist():
         year = (EPOCH + timedelta(microseconds=int(columns.measured_us[row]))).year
         yield row, ("measured_at", f"the time lies in the year {year}; is the clock set?")
-
-
-def _where(mask: Mask) -> list[int]:
-    return [int(row) for row in np.flatnonzero(mask)]
 
 
 def _ahead(ahead: timedelta) -> str:

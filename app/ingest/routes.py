@@ -17,20 +17,24 @@ from app.ingest.actions import received, summarise
 from app.ingest.body import read_body
 from app.ingest.committer import Committer
 from app.ingest.decode import decode
+from app.ingest.posting import DECODED_AT_ONCE_BYTES, short_way
 from app.ingest.schemas import READINGS_BODY, MachineReadings, ReadingsReport
 from app.security.policy import Allow, PrincipalDep, Role, allow
 from app.settings import Settings, SettingsDep
+from app.short_way import STATE as SHORT_WAYS
 
-# Decoding this much takes two milliseconds; more would make every other request wait, so it moves to a thread.
-DECODED_AT_ONCE_BYTES = 512 << 10
+POST_READINGS, SENSORS = "/api/v1/readings", Allow(frozenset({Role.SENSOR}))
 
 
 @asynccontextmanager
-async def committing(app: FastAPI) -> AsyncIterator[None]:
+async def committing(app: FastAPI) -> AsyncIterator[dict[str, object]]:
     """Starts the committer with the service; at the end everything that waits is committed and answered."""
     committer = committer_of(app)
-    yield
-    await run_in_threadpool(committer.stop)
+    way = short_way(app, committer, "POST", POST_READINGS, SENSORS)
+    try:
+        yield {SHORT_WAYS: {(way.method.encode(), way.path.encode()): way}}
+    finally:
+        await committer.stop()
 
 
 def committer_of(app: FastAPI) -> Committer:
@@ -55,6 +59,7 @@ async def post_readings(request: Request, principal: PrincipalDep) -> Response:
     committer = committer_of(request.app)
     committer.check_room()
     body = await read_body(request, settings)
+    committer.check_room()
     arguments = (body, request.headers.get("content-type", ""), settings.max_rows)
     small = len(body) <= DECODED_AT_ONCE_BYTES
     decoded = decode(*arguments) if small else await run_in_threadpool(decode, *arguments)
@@ -62,7 +67,7 @@ async def post_readings(request: Request, principal: PrincipalDep) -> Response:
     return Response(summarise(report), media_type="application/json")
 
 
-DIRECT = (DirectRoute("POST", "/api/v1/readings", Allow(frozenset({Role.SENSOR})), post_readings),)
+DIRECT = (DirectRoute("POST", POST_READINGS, SENSORS, post_readings),)
 
 
 @router.get(

@@ -13,10 +13,12 @@ import numpy.typing as npt
 from sqlalchemy import Connection
 
 from app.ingest.arrays import float8s, int4s, register, timestamps
-from app.ingest.columns import MICROSECONDS, Columns, Ints, Mask
+from app.ingest.columns import Columns, Ints, Mask
 from app.ingest.copying import copy_in
 from app.ingest.incoming import INCOMING, NAMES, in_slices, says_no_more
+from app.ingest.marks import touched
 from app.ingest.merging import Contradiction, Outcome, Stored
+from app.ingest.sorting import by_key, same_as_before
 from app.ingest.tables import CORE_CHANNELS
 
 ADD = f"COPY readings (machine_id, measured_at, {NAMES}, extra) FROM STDIN (FORMAT BINARY)"
@@ -85,15 +87,19 @@ class StoredRows:
     contradictions: list[Contradiction]
 
 
+def all_accepted(rows: int) -> StoredRows:
+    return StoredRows(np.zeros(rows, np.int8), [])
+
+
 def store_readings(connection: Connection, arriving: Arriving, packed: Mask, bucket_seconds: int) -> StoredRows:
     """`packed`: [rows] those that a block says already, as unpack_touched found.
 
     Raises sqlalchemy.exc.IntegrityError where a row taken for new was stored by someone else meanwhile."""
     register(connection.connection.driver_connection)  # type: ignore[arg-type]
     columns, machine_ids = arriving.columns, arriving.machine_ids
-    order = np.lexsort((columns.measured_us, machine_ids))
+    order = by_key(machine_ids, columns.measured_us)
     order = order[~packed[order]]
-    again = _same_as_before(columns.measured_us[order], machine_ids[order])
+    again = same_as_before(machine_ids[order], columns.measured_us[order])
     first, repeated = order[~again], order[again]
     there, differing = _compare(connection, columns, machine_ids, first[~arriving.surely_new[first]])
     new = first[~np.isin(first, there)] if len(there) else first
@@ -107,12 +113,6 @@ def store_readings(connection: Connection, arriving: Arriving, packed: Mask, buc
     _touch(connection, machine_ids[changed], columns.measured_us[changed], bucket_seconds)
     _keep(connection, contradictions, arriving)
     return StoredRows(outcomes, contradictions)
-
-
-def _same_as_before(measured_us: Ints, machine_ids: Ints) -> Mask:
-    again = np.zeros(len(measured_us), dtype=np.bool_)
-    again[1:] = (measured_us[1:] == measured_us[:-1]) & (machine_ids[1:] == machine_ids[:-1])
-    return again
 
 
 def _compare(connection: Connection, columns: Columns, machine_ids: Ints, rows: Ints) -> tuple[Ints, Ints]:
@@ -168,12 +168,10 @@ def _as_columns(filled: dict[Key, dict[str, float]]) -> tuple[Columns, Ints]:
 
 
 def _touch(connection: Connection, machine_ids: Ints, measured_us: Ints, bucket_seconds: int) -> None:
-    """Mark the buckets of these rows for their roll-up; rows in the order of their key mark each once."""
+    """Mark the buckets of these rows for their roll-up."""
     if len(machine_ids):
-        start_us = measured_us - measured_us % (bucket_seconds * MICROSECONDS)
-        marked = ~_same_as_before(start_us, machine_ids)
-        marks = {"machine_id": int4s(machine_ids[marked]), "bucket_start": timestamps(start_us[marked])}
-        connection.exec_driver_sql(TOUCH, marks)
+        marked, start_us = touched(machine_ids, measured_us, bucket_seconds)
+        connection.exec_driver_sql(TOUCH, {"machine_id": int4s(marked), "bucket_start": timestamps(start_us)})
 
 
 def _keep(connection: Connection, contradictions: list[Contradiction], arriving: Arriving) -> None:

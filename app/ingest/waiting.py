@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from app.errors import TooBusy
 from app.ingest.group import Batch, BatchReport
 
-EXTRA_CHANNELS_A_ROW = 8
+Tell = Callable[[BatchReport | Exception], None]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Waiting:
-    """A request's batch, and the promise of its report to the event loop that waits for it."""
+    """A request's batch, whom to tell what became of it, and whether nobody wants to know any more."""
 
     batch: Batch
-    loop: asyncio.AbstractEventLoop
-    answer: asyncio.Future[BatchReport]
-
-
-def size_of(batch: Batch) -> int:
-    """Rows, as memory and time count them: so many extra channels cost as much as another row."""
-    extra = sum(len(each) for each in batch.columns.extra if each)
-    return len(batch.columns) + extra // EXTRA_CHANNELS_A_ROW
+    tell: Tell
+    gave_up: Callable[[], bool]
 
 
 @dataclass
 class Line:
-    """First come, first served. A batch of any size may wait alone."""
+    """First come, first served. A batch of any size may wait alone.
+
+    Once one was turned away the line is full until some of it was taken: while more arrives than can be stored,
+    nobody is let in whose rows would be read for nothing.
+    """
 
     most_rows: int
     most_requests: int
     retry_after: int
     rows: int = 0
+    is_full: bool = False
     _queue: deque[Waiting] = field(default_factory=deque)
 
     def __len__(self) -> int:
@@ -42,15 +41,16 @@ class Line:
 
     def check_room(self, rows: int = 1) -> None:
         """Raises TooBusy where `rows` more are too many."""
-        full = self._queue and self.rows + rows > self.most_rows
+        full = self._queue and (self.is_full or self.rows + rows > self.most_rows)
         if full or len(self._queue) >= self.most_requests:
+            self.is_full = True
             raise TooBusy(
                 "More readings arrive than can be stored; this batch was not stored, send it again.",
                 retry_after=self.retry_after,
             )
 
     def add(self, waiting: Waiting) -> None:
-        size = size_of(waiting.batch)
+        size = waiting.batch.size
         self.check_room(size)
         self._queue.append(waiting)
         self.rows += size
@@ -60,12 +60,13 @@ class Line:
         taken: list[Waiting] = []
         rows = 0
         while self._queue and rows < most_rows:
-            size = size_of(self._queue[0].batch)
+            size = self._queue[0].batch.size
             if rows and rows + size > most_rows:
                 break
             waiting = self._queue.popleft()
             rows += size
-            if not waiting.answer.cancelled():
+            if not waiting.gave_up():
                 taken.append(waiting)
         self.rows -= rows
+        self.is_full = False
         return taken

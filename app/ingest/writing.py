@@ -1,8 +1,12 @@
-"""Batches of several senders into the database in one transaction; requests and imports both come through here."""
+"""Batches of several senders into the database in one transaction; requests and imports both come through here.
+
+What is surely new can be appended (appending.py); what may be there already is reconciled with it (store.py).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
@@ -11,16 +15,18 @@ from sqlalchemy.exc import DBAPIError
 
 from app.database import Bind, KeptConnection
 from app.errors import Unavailable
-from app.ingest.arrivals import record
+from app.ingest.arrivals import account, record
 from app.ingest.columns import MICROSECONDS, Ints
 from app.ingest.group import MOST_LEDGER_ROWS, Batch, BatchReport, Group
 from app.ingest.machines import KnownMachines
+from app.ingest.new_rows import NewRows
 from app.ingest.newest import Newest
-from app.ingest.packing import unpack_touched
+from app.ingest.packing import NEVER_PACKED, unpack_touched
 from app.ingest.partitions import ensure_partitions, months_of
 from app.ingest.plausibility import LONGEST_PAYLOAD, Fault, Rejection, implausible
 from app.ingest.refusals import count_refused
 from app.ingest.retention import too_old
+from app.ingest.sorting import by_key, same_as_before
 from app.ingest.store import Arriving, StoredRows, store_readings
 from app.ingest.tables import RejectedReading
 from app.settings import Settings
@@ -30,12 +36,29 @@ MET_ANOTHER_WRITER = ("23505", "40P01")
 # No partition for a row: the worker dropped the month that it had packed.
 NO_PARTITION = "23514"
 MOST_TRIES = 6
+# From the key of each partition, the newest first.
+NEWEST = """
+    SELECT machine_id, (extract(epoch FROM newest.measured_at) * 1000000)::int8
+    FROM unnest(%(machine_ids)s::int[]) AS each (machine_id) CROSS JOIN LATERAL (
+        SELECT measured_at FROM readings WHERE readings.machine_id = each.machine_id
+        ORDER BY measured_at DESC LIMIT 1
+    ) AS newest
+"""
 
 
 UNKNOWN_MACHINE: Fault = (
     "machine",
     "the machine is not known; add it, or send with a key that may register machines",
 )
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Batches, and the rows of them that could be stored as far as they tell by themselves."""
+
+    batches: Sequence[Batch]
+    group: Group
+    now: datetime
 
 
 class Writer:
@@ -51,14 +74,46 @@ class Writer:
 
     def write(self, batches: Sequence[Batch]) -> list[BatchReport]:
         """All batches or none: returns after the commit. Earlier batches come first where rows share a key."""
-        if self._connection.has_changed():
-            self._forget()
+        return self.reconcile(self.check(batches))
+
+    def check(self, batches: Sequence[Batch]) -> Checked:
+        """Without the database."""
         group, now = Group.of(batches), datetime.now(UTC)
         group = group.refuse(implausible(group.columns, now, self._settings.max_future))
         group = group.refuse(too_old(group.columns, now, self._settings.keep_readings))
-        ids = self._ids(group, batches)
-        group = group.refuse(_unknown(group.columns.machine, ids))
-        return group.reports(self._store(group, ids, now))
+        return Checked(batches, group, now)
+
+    def new_rows(self, checked: Checked) -> NewRows | None:
+        """What can be appended as it is, where that is all; without the database."""
+        group, times = checked.group, checked.group.columns.measured_us
+        if not len(times) or any(group.rejected):
+            return None
+        ends = np.array([times.min(), times.max()])
+        packed_before_us = int((checked.now - NEVER_PACKED).timestamp() * MICROSECONDS)
+        machine_ids = self._machines.all_known(group.columns.machine)
+        if machine_ids is None or ends[0] < packed_before_us or not months_of(ends) <= self._months:
+            return None
+        order = by_key(machine_ids, times)
+        if same_as_before(machine_ids[order], times[order]).any():
+            return None
+        return NewRows(group, machine_ids, order) if self._newest.surely_new(machine_ids, times).all() else None
+
+    def learn(self, new: NewRows) -> None:
+        """They are stored."""
+        self._newest.learn(new.machine_ids, new.group.columns.measured_us)
+
+    def distrust(self) -> None:
+        """Another process wrote what was taken for new, or dropped a month."""
+        self._newest.distrust()
+        self._months = set()
+
+    def reconcile(self, checked: Checked) -> list[BatchReport]:
+        """Returns after the commit."""
+        if self._connection.has_changed():
+            self.forget()
+        ids = self._ids(checked.group, checked.batches)
+        group = checked.group.refuse(_unknown(checked.group.columns.machine, ids))
+        return group.reports(self._store(group, ids, checked.now))
 
     def close(self) -> None:
         self._connection.close()
@@ -66,9 +121,9 @@ class Writer:
     def begin_anew(self) -> None:
         """After an error, whatever it was: with another connection, and nothing taken for granted."""
         self._connection.close()
-        self._forget()
+        self.forget()
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """Ask the database again: it may have been restored, or a month dropped."""
         self._machines.forget()
         self._months = set()
@@ -90,12 +145,21 @@ class Writer:
                     raise
                 if not tries_left:
                     raise Unavailable("Others store the same readings; try again.", retry_after=1) from error
-                self._newest.distrust()
-                self._months = set()
+                self.distrust()
             else:
+                self._learn_unknown(np.unique(machine_ids))
                 self._newest.learn(machine_ids, group.columns.measured_us)
                 return stored
         raise AssertionError("the last try returns or raises")
+
+    def _learn_unknown(self, machine_ids: Ints) -> None:
+        """What was just stored may be long past: the database knows what is the newest."""
+        unknown = self._newest.unknown(machine_ids)
+        if len(unknown):
+            with self._connection.transaction() as connection:
+                found = connection.exec_driver_sql(NEWEST, {"machine_ids": unknown.tolist()}).all()
+            ids, newest_us = np.array(found, dtype=np.int64).reshape(-1, 2).T
+            self._newest.learn(ids, newest_us)
 
     def _write(
         self, connection: Connection, arriving: Arriving, group: Group, ids: Mapping[str, int], now: datetime
@@ -105,17 +169,10 @@ class Writer:
         stored = store_readings(connection, arriving, packed, self._settings.bucket_seconds)
         refused = group.refused_by_sender()
         _keep_rejected(connection, group.senders, refused)
-        record(
-            connection,
-            group.senders,
-            group.sender_of,
-            arriving.machine_ids,
-            arriving.columns.measured_us,
-            stored.outcomes,
-            int(now.timestamp() * MICROSECONDS),
-            self._settings.late_after,
-            count_refused(refused, ids),
-        )
+        received_us = int(now.timestamp() * MICROSECONDS)
+        times, late_after = arriving.columns.measured_us, self._settings.late_after
+        accounted = account(group.sender_of, arriving.machine_ids, times, stored.outcomes, received_us, late_after)
+        record(connection, group.senders, accounted, received_us, count_refused(refused, ids))
         return stored
 
     def _ids(self, group: Group, batches: Sequence[Batch]) -> dict[str, int]:

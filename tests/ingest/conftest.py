@@ -82,6 +82,17 @@ def stored(engine: Engine):
     return stored
 
 
+@pytest.fixture
+def ask(engine: Engine) -> Callable[[str], list[tuple[object, ...]]]:
+    """The rows of a query."""
+
+    def ask(query: str) -> list[tuple[object, ...]]:
+        with engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(text(query))]
+
+    return ask
+
+
 def counts(answer) -> dict[str, int]:
     """The answer's counts that are not zero."""
     assert answer.status_code == 200, answer.text

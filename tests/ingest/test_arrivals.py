@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from app.ingest.arrays import register
 from app.ingest.arrival_totals import fold_arrivals
-from app.ingest.arrivals import record
+from app.ingest.arrivals import account, record
 from app.ingest.merging import Outcome
 from app.ingest.plausibility import Rejection
 from app.ingest.refusals import count_refused
@@ -27,7 +27,8 @@ def note(connection, rows, senders=("key a", "key b"), refused=None, now_us=NOW_
     columns = [np.array([row[number] for row in rows], dtype=np.int64) for number in range(4)]
     measured_us = now_us - columns[2] * 1_000_000
     outcomes = columns[3].astype(np.int8)
-    record(connection, senders, columns[0], columns[1], measured_us, outcomes, now_us, LATE, refused or {})
+    accounted = account(columns[0], columns[1], measured_us, outcomes, now_us, LATE)
+    record(connection, senders, accounted, now_us, refused or {})
 
 
 def totals(session, query="SELECT * FROM arrival_totals ORDER BY sender, machine_id, hour"):

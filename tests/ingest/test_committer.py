@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from app.errors import TooBusy, Unavailable
 from app.ingest import committer as module
@@ -55,8 +55,7 @@ class FromThreads:
         return answer
 
     def stop(self):
-        self.committer.stop()
-        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self.loop).result(10)
+        asyncio.run_coroutine_threadsafe(self.committer.stop(), self.loop).result(10)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
         self.loop.close()
@@ -75,15 +74,20 @@ def committer(engine, settings):
 @pytest.fixture
 def held(committer):
     """The writer waits while this lock is held, so that requests gather."""
-    lock = threading.Lock()
-    write = committer._writer.write
-
-    def wait(batches):
-        with lock:
-            return write(batches)
-
-    committer._writer.write = wait
+    lock = threading.RLock()
+    for name in ("write", "reconcile"):
+        setattr(
+            committer._transactions._writer, name, waiting_for(lock, getattr(committer._transactions._writer, name))
+        )
     return lock
+
+
+def waiting_for(lock, act):
+    def wait(given):
+        with lock:
+            return act(given)
+
+    return wait
 
 
 def count(engine):
@@ -138,16 +142,28 @@ def test_two_processes_store_the_same_rows_once(engine, settings):
     assert count(engine) == 300
 
 
-def test_a_commit_that_fails_is_never_answered_with_success(post, engine, stored):
-    @event.listens_for(engine, "commit")
-    def fail(connection):
-        raise ConnectionError("the server went away")
+def today(seconds_ago):
+    return (datetime.now(UTC) - timedelta(seconds=seconds_ago)).isoformat()
 
-    answer = post(reading())
-    event.remove(engine, "commit", fail)
-    assert answer.status_code >= 500
-    assert stored() == []
-    assert post(reading()).status_code == 200
+
+FAILS_AT_COMMIT = """
+    CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no' USING ERRCODE = '57014'; END $$;
+    CREATE CONSTRAINT TRIGGER fails AFTER INSERT ON arrivals DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION fail()
+"""
+
+
+@pytest.mark.parametrize("seconds_ago", [5, 10 * 86_400], ids=["appended", "looked up"])
+def test_a_commit_that_fails_is_never_answered_with_success(post, engine, stored, seconds_ago):
+    assert post(reading(today(seconds_ago + 1))).status_code == 200
+    with engine.begin() as connection:
+        connection.execute(text(FAILS_AT_COMMIT))
+    assert post(reading(today(seconds_ago))).status_code >= 500
+    assert len(stored()) == 1
+    with engine.begin() as connection:
+        connection.execute(text("DROP TRIGGER fails ON arrivals"))
+    assert post(reading(today(seconds_ago))).status_code == 200
+    assert len(stored()) == 2
 
 
 def test_a_database_that_went_away_is_503_and_the_service_recovers(post, client, server, engine, stored):
@@ -205,10 +221,12 @@ def test_stopping_answers_those_who_wait_and_refuses_others(engine, settings):
     async def send_and_stop():
         committer = Committer(engine, settings)
         answers = [committer.submit(batch(reading(f"2026-11-20T08:{n:02}:00Z"))) for n in range(20)]
-        await asyncio.to_thread(committer.stop)
+        stopping = asyncio.create_task(committer.stop())
+        await asyncio.sleep(0)
         with pytest.raises(Unavailable):
             committer.submit(batch(reading()))
-        return await asyncio.gather(*answers)
+        await stopping
+        return [answer.result() for answer in answers]
 
     assert len(asyncio.run(send_and_stop())) == 20
     assert count(engine) == 20
@@ -224,23 +242,17 @@ def test_other_processes_hear_of_new_readings_but_not_of_each(committer, engine)
     assert 2 <= len(notices) <= 6
 
 
-def test_a_client_that_gave_up_leaves_the_others_alone(committer, held, engine):
+def test_a_client_that_gave_up_leaves_the_others_alone(committer, engine):
     async def send():
-        held.acquire()
         first = committer.committer.submit(batch(reading()))
         second = committer.committer.submit(batch(reading("2026-11-20T09:00:00Z")))
         third = committer.committer.submit(batch(reading("2026-11-20T10:00:00Z")))
         second.cancel()
-        await asyncio.sleep(0.05)
-        held.release()
         return counted(await first).accepted, counted(await third).accepted
 
-    assert asyncio.run(send()) == (1, 1)
+    assert asyncio.run_coroutine_threadsafe(send(), committer.loop).result(10) == (1, 1)
+    assert count(engine) == 2
     assert committer.submit(batch(reading("2026-11-20T11:00:00Z"))).result(10)
-
-
-def today(seconds_ago):
-    return (datetime.now(UTC) - timedelta(seconds=seconds_ago)).isoformat()
 
 
 def test_a_returning_gateway_keeps_todays_readings_waiting_for_a_part_of_one_commit_only(
@@ -248,13 +260,13 @@ def test_a_returning_gateway_keeps_todays_readings_waiting_for_a_part_of_one_com
 ):
     monkeypatch.setattr(module, "BACKFILL_ROWS_TOGETHER", 10)
     groups = []
-    write = committer._writer.write
+    check = committer._transactions._writer.check
 
     def note(batches):
         groups.append([each.columns.machine[0] for each in batches])
-        return write(batches)
+        return check(batches)
 
-    monkeypatch.setattr(committer._writer, "write", note)
+    monkeypatch.setattr(committer._transactions._writer, "check", note)
     with held:
         first = committer.submit(batch(reading(today(5), "first")))
         while committer._waiting:
@@ -339,3 +351,49 @@ def test_extra_channels_count_when_room_is_short(committer, held, monkeypatch):
         committer.submit(batch(reading("2026-11-20T09:00:00Z", extra=wide)))
         with pytest.raises(TooBusy):
             committer.submit(batch(reading("2026-11-20T10:00:00Z")))
+
+
+def test_one_who_cannot_be_told_keeps_nobody_else_waiting(engine, settings):
+    async def send():
+        committer = Committer(engine, settings)
+
+        def fail(found):
+            raise OSError("no space for the counters")
+
+        first = committer.submit(batch(reading(today(9))))
+        committer.hand_in(batch(reading(today(8))), fail, lambda: False)
+        second = committer.submit(batch(reading(today(7))))
+        await asyncio.wait_for(asyncio.gather(first, second), 10)
+        await asyncio.wait_for(committer.stop(), 10)
+
+    asyncio.run(send())
+    assert count(engine) == 3
+
+
+def test_an_error_of_our_own_is_answered_and_the_next_ones_are_stored(committer, engine, monkeypatch):
+    writer = committer._transactions._writer
+
+    def fail(*given):
+        raise RuntimeError("not foreseen")
+
+    for name in ("reconcile", "begin_anew"):
+        monkeypatch.setattr(writer, name, fail)
+    assert isinstance(committer.submit(batch(reading(today(9)))).exception(10), RuntimeError)
+    monkeypatch.undo()
+    assert counted(committer.submit(batch(reading(today(8)))).result(10)).accepted == 1
+
+
+def test_a_line_that_turned_one_away_is_full_until_some_were_taken(committer, held, monkeypatch):
+    monkeypatch.setattr(committer._live, "most_rows", 4)
+    with held:
+        committer.submit(batch(reading(today(9))))
+        while committer._waiting:
+            pass
+        kept = committer.submit(batch(reading(today(8)), reading(today(7))))
+        committer.check_room()
+        with pytest.raises(TooBusy):
+            committer.submit(batch(reading(today(6)), reading(today(5)), reading(today(4))))
+        with pytest.raises(TooBusy):
+            committer.check_room()
+    assert kept.result(10)
+    committer.check_room()

@@ -58,19 +58,10 @@ def write(engine, settings):
     def write(*args, **channels) -> dict[str, int]:
         [report] = writer.write([batch(*args, **channels)])
         writer.close()
-        found = {outcome.name.lower(): int((report.outcomes == outcome).sum()) for outcome in Outcome}
+        found = {outcome.name.lower(): report.counts[outcome] for outcome in Outcome}
         return {name: n for name, n in found.items() if n}
 
     return write
-
-
-@pytest.fixture
-def ask(engine):
-    def ask(query: str):
-        with engine.connect() as connection:
-            return connection.execute(text(query)).all()
-
-    return ask
 
 
 @pytest.fixture
@@ -104,7 +95,8 @@ def test_emptied_months_are_given_back_and_come_again_when_needed(write, ask, en
 def test_only_days_older_than_the_limit_are_packed(write, blocks, engine):
     write([0, 86_400, 2 * 86_400])
     assert pack(engine, FIRST + timedelta(days=3, hours=23), TWO_DAYS).readings == 0
-    assert pack(engine, LATER, timedelta(days=39)).machine_days == 1
+    first_day_only = LATER - FIRST - timedelta(days=1, hours=1)
+    assert pack(engine, LATER, first_day_only).machine_days == 1
     assert blocks() == [(1, 1)]
 
 

@@ -53,8 +53,9 @@ def test_further_channels_travel_in_slices_and_mean_the_same(write, statements, 
         pack(engine, datetime.now(UTC) + 2 * QUIET, timedelta(days=2))
     del statements[:]
     again = [{"channel_a": 7.0} | ({"channel_c": 3.0} if n % 2 else {}) for n in range(N)]
-    outcomes = write(again, start).outcomes.tolist()
-    assert outcomes == [Outcome.CONFLICT] * 7 + [Outcome.MERGED] + [Outcome.CONFLICT] * (N - 8)
+    report = write(again, start)
+    assert (report.counts[Outcome.MERGED], report.counts[Outcome.CONFLICT], sum(report.counts)) == (1, N - 1, N)
+    assert {each.row for each in report.contradictions} == set(range(N)) - {7}
     sent = [parameters["extra"] for _, parameters, _ in statements if "extra" in (parameters or {})]
     assert len(sent) > 6
     assert max(map(len, sent)) < 300

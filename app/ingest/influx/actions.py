@@ -40,7 +40,7 @@ def read(
     said = decode(body, known, precision, now_us, settings.max_rows)
     decoded = _plausible(said.decoded, settings, now)
     folded = fold(decoded.columns)
-    batch = received(replace(decoded, columns=folded.columns, index=decoded.index[folded.rows]), principal)
+    batch = received(replace(decoded, rows=folded.columns, index=decoded.index[folded.rows]), principal)
     return Write(batch, decoded.index, decoded.index[folded.first], said.ignored_fields)
 
 
@@ -75,7 +75,6 @@ def refused_lines(write: Write, report: BatchReport) -> list[Rejection]:
 
 def counts(write: Write, report: BatchReport, refused: Sequence[Rejection]) -> str:
     """`lines=4, accepted=1, ...` for the answer's header, since the answer itself is empty."""
-    outcomes = np.bincount(report.outcomes, minlength=len(Outcome)).tolist()
-    told = {outcome.name.lower(): outcomes[outcome] for outcome in Outcome}
+    told = {outcome.name.lower(): report.counts[outcome] for outcome in Outcome}
     told |= {"lines": len(write.lines), "refused_lines": len(refused), "ignored_fields": write.ignored_fields}
     return ", ".join(f"{name}={count}" for name, count in told.items())

@@ -76,6 +76,7 @@ async def _write(request: Request, principal: Principal, precision: Precision) -
     committer = committer_of(request.app)
     committer.check_room()
     body = await read_body(request, settings)
+    committer.check_room()
     arguments = (body, precision, known, settings, principal, datetime.now(UTC))
     small = len(body) <= READ_AT_ONCE_BYTES
     write = read(*arguments) if small else await run_in_threadpool(read, *arguments)

@@ -73,7 +73,7 @@ class Bridge:
             pass
         self._store_held()
         self._broker.stop()
-        self._committer.stop()
+        self._loop.run_until_complete(self._committer.stop())
         self._loop.close()
         self._report()
 
@@ -155,8 +155,7 @@ class Bridge:
             unwanted.clear()
 
     def _count(self, report: BatchReport) -> None:
-        outcomes = np.bincount(report.outcomes, minlength=len(Outcome))
-        self._tally += np.append(outcomes, len(report.rejected))
+        self._tally += [*report.counts, len(report.rejected)]
 
     def _report(self) -> None:
         """A line for people, when something happened."""

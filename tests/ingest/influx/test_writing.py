@@ -302,7 +302,7 @@ def test_a_database_that_is_away_is_503_with_retry_after(write, application, cli
     whole = application.state.committer
     application.state.committer = Committer(away, application.state.settings)
     answer = write(LINE)
-    application.state.committer.stop()
+    client.portal.call(application.state.committer.stop)
     application.state.committer = whole
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert int(answer.headers["retry-after"]) > 0
