@@ -12,7 +12,7 @@ from ml.features.catalogue import CURRENT, Feature, window_of
 from ml.features.counter import Counter
 from ml.features.happenings import HOUR
 from ml.features.history import Floats
-from ml.features.view import LOOK_BACK, View
+from ml.features.view import View
 from ml.features.windows import Extremes, Sums, Window, last_known, share
 
 
@@ -21,32 +21,30 @@ class Channel:
 
     def __init__(self, view: View, name: str) -> None:
         self.view, self.name = view, name
-        self.absent = view.column(view.history.mean, name) is None
+        self.absent = not view.has(name)
 
     def compute(self, feature: Feature) -> Floats:
         return self.view.unknown() if self.absent else self.KINDS[feature.kind](self, feature)
 
     def _near(self, table: Floats) -> Floats:
-        column = self.view.column(table, self.name)
-        assert column is not None
-        return column
+        return self.view.column(table, self.name)
 
     @cached_property
     def _sums(self) -> Sums:
-        return Sums(self.view.layers, self._near(self.view.history.mean))
+        return Sums(self._near(self.view.history.mean), self.view.times)
 
     @cached_property
     def _spreads(self) -> Sums:
         history = self.view.history
-        return Sums(self.view.layers, np.where(self._near(history.n) > 1, self._near(history.std), np.nan))
+        return Sums(np.where(self._near(history.n) > 1, self._near(history.std), np.nan), self.view.times)
 
     @cached_property
     def _lowest(self) -> Extremes:
-        return Extremes(self._near(self.view.history.min), LOOK_BACK)
+        return Extremes(self._near(self.view.history.min))
 
     @cached_property
     def _highest(self) -> Extremes:
-        return Extremes(-self._near(self.view.history.max), LOOK_BACK)
+        return Extremes(-self._near(self.view.history.max))
 
     def mean_between(self, back: int, until: int) -> Floats:
         return self.view.unknown() if self.absent else self._sums.mean(self.view.window(back, until))

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
+import numpy as np
+
 from ml.features.baseline import Baseline
 from ml.features.counter import Counter
-from ml.features.history import Floats, History
+from ml.features.happenings import choose, epoch_seconds
+from ml.features.history import Floats, History, Ints
 from ml.features.rows import Rows
+
+# Than any moment.
+LATER = np.iinfo(np.int64).max // 4
 
 
 class Past:
-    """Made once for a build; baselines and counters are kept, since every run of moments asks again."""
+    """Made once for a build; what takes all of it is kept, since every run of moments asks again."""
 
     def __init__(self, history: History) -> None:
         self.history = history
         self.rows = Rows(history.machine, history.bucket)
         self._baselines: dict[str, Baseline] = {}
         self._counters: dict[str, Counter] = {}
+        self._events: dict[tuple[str, str | None], tuple[Ints, Ints]] = {}
 
     def baseline(self, channel: str) -> Baseline:
         if channel not in self._baselines:
@@ -28,6 +37,20 @@ class Past:
             column = self._column(self.history.last, channel)
             self._counters[channel] = Counter(self.rows, column, len(self.history.machines))
         return self._counters[channel]
+
+    @cached_property
+    def installed(self) -> Ints:
+        """[machines] epoch seconds, later than any time where nobody said."""
+        told = self.history.machines["installed_at"]
+        return np.where(told.isna().to_numpy(), LATER, epoch_seconds(told))
+
+    def events(self, kind: str, subject: str | None) -> tuple[Ints, Ints]:
+        """(machine, epoch seconds) of the events of that kind and subject."""
+        if (kind, subject) not in self._events:
+            chosen = choose(self.history.events, kind, subject)
+            at = epoch_seconds(chosen["started_at"])
+            self._events[kind, subject] = chosen["machine"].to_numpy(dtype=np.int64), at
+        return self._events[kind, subject]
 
     def _column(self, table: Floats, channel: str) -> Floats:
         return table[:, self.history.channels.index(channel)]

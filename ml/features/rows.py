@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from ml.features.history import Ints
 
@@ -36,11 +35,3 @@ def concatenated(starts: Ints, stops: Ints) -> Ints:
     lengths = stops - starts
     before = np.cumsum(lengths) - lengths
     return np.asarray(np.arange(int(lengths.sum())) + np.repeat(starts - before, lengths))
-
-
-def first_of_run(*columns: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
-    """[rows] true where a row differs from the one before it in any column."""
-    first = np.ones(len(columns[0]), dtype=bool)
-    if len(first):
-        first[1:] = np.logical_or.reduce([column[1:] != column[:-1] for column in columns])
-    return first

@@ -9,14 +9,12 @@ from typing import ClassVar
 import numpy as np
 
 from ml.features.catalogue import WINDOWS, Feature, window_of
-from ml.features.happenings import HOUR, Happenings, choose, epoch_seconds
-from ml.features.history import Floats, Ints, Moments
+from ml.features.happenings import HOUR, Happenings
+from ml.features.history import Floats, Moments
 from ml.features.past import Past
-from ml.features.rows import Rows, concatenated
-from ml.features.windows import LONGEST, Layers, Window, share
+from ml.features.windows import Segments, Times, Window, share
 
 LOOK_BACK = WINDOWS[-1]
-assert LOOK_BACK <= LONGEST
 
 
 class View:
@@ -26,24 +24,22 @@ class View:
         self.past, self.history, self.rows, self.moments = past, past.history, past.rows, moments
         self.machine = moments.machine
         self.end = moments.as_of // past.history.bucket_seconds
-        self._near = _rows_near(past.rows, self.machine, self.end)
-        self.layers = Layers(Rows(past.rows.machine[self._near], past.rows.bucket[self._near]))
+        self.segments = Segments(past.rows, self.machine, self.end, LOOK_BACK)
         self._windows: dict[tuple[int, int], Window] = {}
 
     def window(self, back: int, until: int = 0) -> Window:
-        """The rows of buckets [end - back, end - until) of each moment."""
+        """The buckets [end - back, end - until) of each moment."""
         if (back, until) not in self._windows:
-            rows = self.layers.rows
-            start, stop = (rows.locate(self.machine, self.end - edge) for edge in (back, until))
-            self._windows[back, until] = Window(self.layers, start, stop)
+            self._windows[back, until] = self.segments.window(back, until)
         return self._windows[back, until]
 
-    def column(self, table: Floats, name: str) -> Floats | None:
-        """One channel of the rows near the moments; None where there is nothing to look at."""
-        if name not in self.history.channels or not len(self._near):
-            return None
-        column: Floats = table[self._near, self.history.channels.index(name)]
-        return column
+    def column(self, table: Floats, name: str) -> Floats:
+        """[segments, width] one channel, laid out around the moments."""
+        return self.segments.grid(table[self.segments.rows, self.history.channels.index(name)])
+
+    def has(self, channel: str) -> bool:
+        """Whether there is anything to look at."""
+        return channel in self.history.channels and len(self.moments) > 0
 
     def unknown(self) -> Floats:
         return np.full(len(self.moments), np.nan)
@@ -52,9 +48,8 @@ class View:
         return self.KINDS[feature.kind](self, feature)
 
     def age(self, feature: Feature) -> Floats:
-        installed = self.history.machines["installed_at"]
-        at = epoch_seconds(installed)[self.machine]
-        known = installed.notna().to_numpy()[self.machine] & (at < self.moments.as_of)
+        at = self.past.installed[self.machine]
+        known = at < self.moments.as_of
         return np.where(known, (self.moments.as_of - np.where(known, at, 0)) / HOUR, np.nan)
 
     @cached_property
@@ -73,14 +68,17 @@ class View:
 
     def missing(self, feature: Feature) -> Floats:
         """Among the buckets since the machine was first heard of."""
-        window = self.window(window_of(feature))
         expected = np.minimum(self.end - self._first_bucket, window_of(feature))
-        return 1 - share(window.stop - window.start, np.where(np.isnan(expected), 0, expected))
+        present = self.times.over(self.window(window_of(feature)), 0)
+        return 1 - share(present, np.where(np.isnan(expected), 0, expected))
+
+    @cached_property
+    def times(self) -> Times:
+        """Of the buckets in which anything was measured."""
+        return Times(np.isfinite(self.segments.grid(np.ones(len(self.segments.rows)))))
 
     def happenings(self, kind: str, subject: str | None) -> Happenings:
-        chosen = choose(self.history.events, kind, subject)
-        machine = chosen["machine"].to_numpy(dtype=np.int64)
-        return Happenings(machine, epoch_seconds(chosen["started_at"]), self.moments)
+        return Happenings(*self.past.events(kind, subject), self.moments)
 
     def fault_count(self, feature: Feature) -> Floats:
         seconds = window_of(feature) * self.history.bucket_seconds
@@ -104,13 +102,3 @@ class View:
         "since_service": since_service,
         "since_failure": since_failure,
     }
-
-
-def _rows_near(rows: Rows, machine: Ints, end: Ints) -> Ints:
-    """Rows of these machines that any window, with the whole blocks it lies in, can touch."""
-    if not len(machine):
-        return np.zeros(0, dtype=np.int64)
-    first = np.flatnonzero(np.r_[True, machine[1:] != machine[:-1]])
-    last = np.r_[first[1:], len(machine)] - 1
-    oldest = ((end[first] - LOOK_BACK) // LONGEST - 1) * LONGEST
-    return concatenated(rows.locate(machine[first], oldest), rows.locate(machine[last], end[last]))

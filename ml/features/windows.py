@@ -1,142 +1,163 @@
-"""Sums, minima and last values over trailing windows of many moments at once; the arithmetic under the builder.
+"""Sums, extremes and last values over trailing windows of many moments at once; the arithmetic under the builder.
 
-A window's sum is the difference of two prefix sums. The prefixes start afresh every `BLOCK` buckets of a machine,
-at fixed places of the calendar, and are centred on the block's first value: so they stay exact over years, and
-neither another machine nor a later row can change a bit of a result. Blocks lie in two layers shifted by half a
-block, so that every window fits whole into a block of one of them.
+Rows are laid out in segments: SEGMENT buckets of one machine at fixed places of the calendar, with the longest
+window in front, a place for every bucket. A window's sum is the difference of two running sums of its segment,
+centred on the segment's first value: so they stay exact over years, and neither another machine nor a later row can
+change a bit of a result.
 """
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from ml.features.history import Floats, Ints
-from ml.features.rows import Rows, first_of_run
+from ml.features.rows import Rows, concatenated
 
-BLOCK = 512  # two layers need half a block to hold the longest window, 168 buckets
-LONGEST = BLOCK // 2
+# Shorter segments repeat the window in front more often, longer ones compute more for a single moment.
+SEGMENT = 256
+
+
+class Segments:
+    """The segments that some moments look into. `width` places each, up to the last that any of them can see."""
+
+    def __init__(self, rows: Rows, machine: Ints, end: Ints, look_back: int) -> None:
+        """Moments, sorted by (machine, end), see the `look_back` buckets before `end`."""
+        number = segment_of(end)
+        first = np.flatnonzero(np.r_[True, (np.diff(machine) != 0) | (np.diff(number) != 0)]) if len(end) else end
+        self.count = len(first)
+        begin = number[first] * SEGMENT - look_back
+        self._of = np.repeat(np.arange(self.count), np.diff(np.append(first, len(end))))
+        self._at = end - begin[self._of]
+        self.width = int(self._at.max(initial=0))
+        start = rows.locate(machine[first], begin)
+        stop = np.maximum(rows.locate(machine[first], begin + self.width), start)
+        self.rows = concatenated(start, stop)
+        self._place = rows.bucket[self.rows] - np.repeat(begin, stop - start)
+        self._place += np.repeat(np.arange(self.count) * self.width, stop - start)
+
+    def grid(self, values: Floats, empty: float = np.nan) -> Floats:
+        """[segments, width] of the values of `rows`."""
+        laid = np.full(self.count * self.width, empty)
+        laid[self._place] = values
+        return laid.reshape(self.count, self.width)
+
+    def window(self, back: int, until: int = 0) -> Window:
+        """The places of buckets [end - back, end - until) of each moment."""
+        return Window(self, self._of, self._at - back, back - until)
+
+
+def segment_of(end: Ints) -> Ints:
+    """The segment that holds the last bucket before `end`."""
+    return (end - 1) // SEGMENT
 
 
 class Window:
-    """[start, stop) rows of each moment, and where their prefix sums stand (`low`, `high`) in which block."""
+    """`length` buckets of each moment's segment from place `start` on."""
 
-    def __init__(self, layers: Layers, start: Ints, stop: Ints) -> None:
-        self._layers, self.start, self.stop = layers, start, stop
-        self.filled = stop > start
-        self.first, self.last = np.where(self.filled, start, 0), np.where(self.filled, stop - 1, 0)
+    def __init__(self, segments: Segments, of: Ints, start: Ints, length: int) -> None:
+        self.of, self.start, self.length = of, start, length
+        # Running sums have a zero in front of each segment.
+        self._low = of * (segments.width + 1) + start
+        self._high = self._low + length
 
-    @cached_property
-    def _layer(self) -> Ints:
-        """Where the layer begins in which first and last row share a block."""
-        block = self._layers.block
-        return np.where(block[self.first] == block[self.last], 0, len(self._layers.rows))
-
-    @cached_property
-    def block(self) -> Ints:
-        return self._layers.block[self._layer + self.first]
-
-    @cached_property
-    def high(self) -> Ints:
-        return np.where(self.filled, self._layer + self.last + 1, 0)
-
-    @cached_property
-    def low(self) -> Ints:
-        row = self._layer + self.first
-        return np.where(self.filled & ~self._layers.first[row], row, 0)
+    def sum(self, running: Floats) -> Floats:
+        difference: Floats = running[self._high] - running[self._low]
+        return difference
 
 
-class Layers:
-    """The two layers of blocks over some rows, one behind the other: arrays of twice the rows."""
+def running(grid: Floats) -> Floats:
+    """The running sums of each segment, one behind the other, a zero in front of each."""
+    sums = np.zeros((grid.shape[0], grid.shape[1] + 1))
+    np.cumsum(grid, axis=1, out=sums[:, 1:])
+    return sums.ravel()
 
-    def __init__(self, rows: Rows) -> None:
-        self.rows = rows
-        layers = [rows.bucket // BLOCK, (rows.bucket + LONGEST) // BLOCK]
-        firsts = [first_of_run(rows.machine, number) for number in layers]
-        self.first = np.concatenate(firsts)
-        self.block = np.cumsum(self.first) - 1
-        self.time = np.concatenate([rows.bucket % BLOCK, (rows.bucket + LONGEST) % BLOCK]).astype(float)
 
-    def prefix(self, columns: list[Floats]) -> Floats:
-        """[columns, 2 x rows + 1] running sums within each block, with a zero in front."""
-        stacked = pd.DataFrame(np.stack(columns).T, copy=False)
-        sums = np.zeros((len(columns), len(self.block) + 1))
-        sums[:, 1:] = stacked.groupby(self.block, sort=False).cumsum().to_numpy().T
-        return sums
+class Times:
+    """Running sums of 1, t and t² over the known places [segments, width]; t counts the places of a segment."""
 
-    @cached_property
-    def times(self) -> Floats:
-        """Prefix of (1, t, t²) where every row is valid, as it mostly is; t counts buckets within the block."""
-        return self.prefix([np.ones(len(self.time)), self.time, self.time**2])
+    def __init__(self, known: npt.NDArray[np.bool_]) -> None:
+        self.known = known
+        self.t = np.arange(known.shape[1], dtype=float)
+        self._running: dict[int, Floats] = {}
+        self._over: dict[tuple[int, int], Floats] = {}
+
+    def over(self, window: Window, power: int) -> Floats:
+        """Σ t^power of the known places in each window."""
+        if power not in self._running:
+            self._running[power] = running(self.known * self.t**power)
+        key = (id(window), power)
+        if key not in self._over:
+            self._over[key] = window.sum(self._running[power])
+        return self._over[key]
 
 
 class Sums:
-    """Prefix sums of one column: of its values x, x² and x t, and of 1, t and t² where x is known."""
+    """Running sums of one channel [segments, width]: of its values x, x² and x t where x is known."""
 
-    def __init__(self, layers: Layers, column: Floats) -> None:
-        known = np.isfinite(column)
-        valid, value = np.tile(known, 2), np.tile(column, 2)
-        position = np.where(valid, np.arange(len(valid)), len(valid) - 1)
-        self.origin = value[np.minimum.reduceat(position, np.flatnonzero(layers.first))]
-        x = np.where(valid, value - self.origin[layers.block], 0)
-        times = layers.times
-        if not known.all():
-            times = layers.prefix([valid.astype(float), valid * layers.time, valid * layers.time**2])
-        values = layers.prefix([x, x * x, x * layers.time])
-        self._prefix = dict(zip(("x", "xx", "xt", "n", "t", "tt"), (*values, *times), strict=True))
+    def __init__(self, grid: Floats, mostly: Times) -> None:
+        """`mostly`: the times that most channels share, so that their sums are made once."""
+        known = np.isfinite(grid)
+        self._times = mostly if np.array_equal(known, mostly.known) else Times(known)
+        first = known.argmax(axis=1) if grid.size else np.zeros(len(grid), np.int64)
+        self._origin = grid[np.arange(len(grid)), first] if grid.size else np.zeros(len(grid))
+        self._x = np.where(known, grid - self._origin[:, None], 0.0)
+        self._running: dict[str, Floats] = {}
         self._cache: dict[tuple[int, str], Floats] = {}
 
     def _over(self, window: Window, name: str) -> Floats:
         key = (id(window), name)
         if key not in self._cache:
-            sums = self._prefix[name]
-            self._cache[key] = sums[window.high] - sums[window.low]
+            if name not in self._running:
+                by = {"x": 1.0, "xx": self._x, "xt": self._times.t}[name]
+                self._running[name] = running(self._x * by)
+            self._cache[key] = window.sum(self._running[name])
         return self._cache[key]
 
     def mean(self, window: Window) -> Floats:
-        n = self._over(window, "n")
-        return np.where(n > 0, self.origin[window.block] + self._over(window, "x") / n, np.nan)
+        n = self._times.over(window, 0)
+        return np.where(n > 0, self._origin[window.of] + self._over(window, "x") / n, np.nan)
 
     def deviation(self, window: Window) -> Floats:
         """Of a sample, over n - 1."""
-        n, x = self._over(window, "n"), self._over(window, "x")
+        n, x = self._times.over(window, 0), self._over(window, "x")
         squares = self._over(window, "xx") - x * x / n
         return np.where(n > 1, np.sqrt(squares.clip(0) / (n - 1)), np.nan)
 
     def slope(self, window: Window) -> Floats:
         """Of the least-squares line, per bucket: (n Σxt - Σx Σt) / (n Σt² - (Σt)²)."""
-        n, t = self._over(window, "n"), self._over(window, "t")
+        n, t = (self._times.over(window, power) for power in (0, 1))
         across = n * self._over(window, "xt") - self._over(window, "x") * t
-        return np.where(n > 1, across / (n * self._over(window, "tt") - t * t), np.nan)
+        return np.where(n > 1, across / (n * self._times.over(window, 2) - t * t), np.nan)
 
 
 class Extremes:
-    """Minima of any range by a sparse table: level k holds the minimum of 2^k rows from each row on."""
+    """Minima of any window by a sparse table: level k holds the minimum of 2^k places from each place on."""
 
-    def __init__(self, column: Floats, longest: int) -> None:
-        level = np.where(np.isfinite(column), column, np.inf)
-        levels = [level]
-        for step in (1 << k for k in range(longest.bit_length() - 1)):
-            after = np.minimum(level[:-step], level[step:]) if step < len(level) else level[:0]
-            level = np.concatenate([after, level[len(after) :]])
-            levels.append(level)
-        self._table, self._rows = np.concatenate(levels), len(column)
+    def __init__(self, grid: Floats) -> None:
+        self._levels = [np.where(np.isfinite(grid), grid, np.inf)]
+
+    def _level(self, k: int) -> Floats:
+        while len(self._levels) <= k:
+            below, step = self._levels[-1], 1 << (len(self._levels) - 1)
+            level = below.copy()
+            np.minimum(below[:, : -step or None], below[:, step:], out=level[:, : below.shape[1] - step])
+            self._levels.append(level)
+        return self._levels[k]
 
     def min(self, window: Window) -> Floats:
-        level = np.frexp(np.maximum(window.stop - window.start, 1))[1].astype(np.int64) - 1
-        second = np.where(window.filled, window.stop - (1 << level), 0)
-        row = level * self._rows
-        lowest = np.minimum(self._table[row + window.first], self._table[row + second])
-        return np.where(window.filled & np.isfinite(lowest), lowest, np.nan)
+        k = window.length.bit_length() - 1
+        level = self._level(k)
+        second = window.start + window.length - (1 << k)
+        lowest = np.minimum(level[window.of, window.start], level[window.of, second])
+        return np.where(np.isfinite(lowest), lowest, np.nan)
 
 
-def last_known(column: Floats, window: Window) -> Floats:
+def last_known(grid: Floats, window: Window) -> Floats:
     """The latest known value in the window."""
-    row = np.maximum.accumulate(np.where(np.isfinite(column), np.arange(len(column)), -1))[window.last]
-    return np.where(window.filled & (row >= window.start), column[row], np.nan)
+    places = np.maximum.accumulate(np.where(np.isfinite(grid), np.arange(grid.shape[1]), -1), axis=1)
+    place = places[window.of, window.start + window.length - 1]
+    return np.where(place >= window.start, grid[window.of, place], np.nan)
 
 
 def share(part: npt.NDArray[np.generic], whole: npt.NDArray[np.generic]) -> Floats:

@@ -105,7 +105,7 @@ def test_the_size_of_the_chunks_changes_nothing(monkeypatch):
     moments = random_moments(4, history)
     features = everything(history)
     whole = build(history, moments, features)
-    monkeypatch.setattr(builder, "CHUNK_ROWS", 100)
+    monkeypatch.setattr(builder, "CHUNK_PLACES", 100)
     assert_equal(whole, build(history, moments, features))
 
 
