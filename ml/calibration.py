@@ -20,7 +20,7 @@ from ml.models.odds import from_log_odds, log_odds, with_total
 
 # Standard deviations of the priors: of the common slope (log) and shift, and of an interval's from the common.
 COMMON_SLOPE, COMMON_SHIFT = 0.7, 1.5
-OWN_SLOPE, OWN_SHIFT = 0.15, 0.3
+OWN_SLOPE, OWN_SHIFT = 0.5, 1.0
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,22 @@ class _Interval:
 
 def learn_calibration(hazards: Floats, outcomes: Outcomes) -> Calibration:
     """From out-of-fold hazards [n, K, M] of the rows in `outcomes`."""
-    intervals = len(outcomes.horizons_hours)
-    cases = [_interval(hazards, outcomes, k) for k in range(intervals)]
+    own = _each(hazards, outcomes)
+    return Calibration(np.exp([at[0] for at, _ in own]), np.array([at[1] for at, _ in own]))
+
+
+def unlikelihoods(hazards: Floats, outcomes: Outcomes) -> Floats:
+    """[K] -log of the posterior of what became of the rows in each interval, the hazards calibrated."""
+    return np.array([cost for _, cost in _each(hazards, outcomes)])
+
+
+def _each(hazards: Floats, outcomes: Outcomes) -> list[tuple[Floats, float]]:
+    """Of each interval (log slope, shift) and its cost; nothing is moved where nothing failed."""
+    cases = [_interval(hazards, outcomes, k) for k in range(len(outcomes.horizons_hours))]
     if not any(case.failed.any() for case in cases):
-        return Calibration.identity(intervals)
-    common = _fit(cases, np.zeros(2), np.array([COMMON_SLOPE, COMMON_SHIFT]))
-    own = [_fit([case], common, np.array([OWN_SLOPE, OWN_SHIFT])) for case in cases]
-    return Calibration(np.exp([each[0] for each in own]), np.array([each[1] for each in own]))
+        return [(np.zeros(2), 0.0)] * len(cases)
+    common, _ = _fit(cases, np.zeros(2), np.array([COMMON_SLOPE, COMMON_SHIFT]))
+    return [_fit([case], common, np.array([OWN_SLOPE, OWN_SHIFT])) for case in cases]
 
 
 def _interval(hazards: Floats, outcomes: Outcomes, k: int) -> _Interval:
@@ -76,8 +85,10 @@ def _interval(hazards: Floats, outcomes: Outcomes, k: int) -> _Interval:
     return _Interval(log_odds(hazards[rows, k].sum(axis=1)), failed, weight)
 
 
-def _fit(cases: list[_Interval], prior: npt.NDArray[np.float64], spread: npt.NDArray[np.float64]) -> Floats:
-    """Posterior mode of (log slope, shift)."""
+def _fit(
+    cases: list[_Interval], prior: npt.NDArray[np.float64], spread: npt.NDArray[np.float64]
+) -> tuple[Floats, float]:
+    """(posterior mode of (log slope, shift), -log of the posterior there)."""
     scores, failed, weight = (
         np.concatenate([getattr(case, name) for case in cases]) for name in ("scores", "failed", "weight")
     )
@@ -91,4 +102,5 @@ def _fit(cases: list[_Interval], prior: npt.NDArray[np.float64], spread: npt.NDA
         return value, np.array([(error * scores).sum() * slope, error.sum()]) + away / spread
 
     bounds = [(-2.0, 2.0), (-8.0, 8.0)]
-    return np.asarray(minimize(loss, prior, jac=True, method="L-BFGS-B", bounds=bounds).x)
+    best = minimize(loss, prior, jac=True, method="L-BFGS-B", bounds=bounds)
+    return np.asarray(best.x), float(best.fun)

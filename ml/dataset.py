@@ -17,14 +17,17 @@ from app.fleet.tables import Event, Machine
 from app.ingest.tables import Channel, RollupState
 from app.settings import Settings
 from ml.columnar import STATISTICS, Packed, packed_rollups
-from ml.endings import in_use
-from ml.failures import failure_modes, failures, seconds
+from ml.endings import Flags, in_use
+from ml.failures import TooFewFailures, failure_modes, failures, seconds
+from ml.features.happenings import HOUR, Happenings
 from ml.features.history import History, Ints, Moments
 from ml.labels import label
 from ml.models.base import Outcomes
 from ml.thinning import MOST_MOMENTS, thinned
 
 MACHINE_COLUMNS = ["key", "asset_class", "rated_power_kw", "rated_current_a", "installed_at", "decommissioned_at"]
+# A day when the bucket is an hour: as long as the shortest count of fault codes.
+RECOVERING_BUCKETS = 24
 EVENT_COLUMNS = ["machine", "kind", "code", "component", "started_at", "ended_at"]
 
 
@@ -58,7 +61,7 @@ def training_moments(
 ) -> tuple[Moments, Outcomes]:
     """Moments up to `until` with what became of them by then; a moment's weight is how many it stands for.
 
-    Raises BadInput, in one sentence, where there is nothing to learn from.
+    Raises BadInput, in one sentence, where there is nothing to learn from; TooFewFailures where only those are.
     """
     _refuse_nothing(history, until)
     every = Moments(history.machine, (history.bucket + 1) * history.bucket_seconds)
@@ -66,14 +69,20 @@ def training_moments(
     outcomes = label(history, every, horizons_hours, failure_modes(history, until), until)
     seen = np.flatnonzero(outcomes.observed.any(axis=1))
     if not len(seen):
-        raise BadInput(
+        raise TooFewFailures(
             f"The history is too short to see what became of any moment after {min(horizons_hours):g} h."
         )
     every, outcomes = every.take(seen), outcomes.take(seen)
-    rows, weight = thinned(outcomes, np.random.default_rng(seed), most)
+    rows, weight = thinned(outcomes, _recovering(history, every, until), np.random.default_rng(seed), most)
     outcomes = outcomes.take(rows)
     outcomes.weight[:] = weight
     return every.take(rows), outcomes
+
+
+def _recovering(history: History, moments: Moments, until: datetime | None) -> Flags:
+    found = failures(history, until)
+    last = Happenings(found["machine"].to_numpy(np.int64), found["at"].to_numpy(np.int64), moments).hours_since()
+    return np.asarray(last * HOUR <= RECOVERING_BUCKETS * history.bucket_seconds)
 
 
 def fingerprint(history: History) -> str:
@@ -159,7 +168,4 @@ def _refuse_nothing(history: History, until: datetime | None) -> None:
     if not len(history.machine):
         raise BadInput(f"There are no rolled-up readings{before}: import readings and let the worker roll them up.")
     if failures(history, until).empty:
-        raise BadInput(
-            f"Training needs recorded failures: 0 found{before}. Import events, or read the anomaly score, which"
-            " needs none."
-        )
+        raise TooFewFailures(f"Risk is learnt from recorded failures: 0 found{before}.")

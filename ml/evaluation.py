@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ml.features.history import Moments
-from ml.figures import Ranked, Reliability, at_threshold, best_threshold, brier, finite, pr_auc, pr_curve, roc_auc
-from ml.judging import Flags, Judged, alert_figures, judged, known_at
+from ml.figures import Ranked, Reliability, at_threshold, brier, finite, pr_auc, pr_curve, roc_auc
+from ml.judging import Flags, Judged, alert_figures, best_threshold, judged
 from ml.models.base import Floats, Outcomes
 
 RESAMPLES = 200
@@ -22,11 +22,11 @@ SURE = 0.9
 
 
 def thresholds(risk: Floats, moments: Moments, outcomes: Outcomes) -> list[float]:
-    """[K] where F1 is best on these rows, which must not be the ones the card judges."""
+    """[K] from where to warn by these rows, which must not be the ones the card judges."""
     found = []
     for k in range(len(outcomes.horizons_hours)):
-        known = known_at(moments, outcomes, k)
-        found.append(best_threshold(risk[known, k], outcomes.interval[known] <= k, outcomes.weight[known]))
+        case = judged(moments, outcomes, k)
+        found.append(best_threshold(risk[case.rows, k], case))
     return found
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
+from app.errors import BadInput
 from ml.features.happenings import epoch_seconds
 from ml.features.history import History
 
@@ -15,6 +16,10 @@ FEWEST_FAILURES = 5
 OTHER, UNNAMED = "other", "failure"
 # Later than any time, with room to add and subtract.
 NEVER = np.iinfo(np.int64).max // 4
+
+
+class TooFewFailures(BadInput):
+    """There is nothing to learn a risk from yet; what each machine was like at first can be told all the same."""
 
 
 def failures(history: History, until: datetime | None = None) -> pd.DataFrame:

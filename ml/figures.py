@@ -92,19 +92,6 @@ class Reliability:
         ]
 
 
-def best_threshold(risk: Floats, truth: Flags, weight: Floats) -> float:
-    """The score from which F1 is highest; 0.5 where no failure can say."""
-    ranked = Ranked.by(risk)
-    hits, misses = _sums(ranked, truth, weight)
-    if not len(hits) or hits[-1] <= 0:
-        return 0.5
-    best = int(np.argmax(2 * hits / (hits + misses + hits[-1])))
-    last = ranked.ends[best]
-    below = ranked.scores[min(last + 1, len(ranked.scores) - 1)]
-    # Half-way to the next lower score: the threshold must not hang on the last digit of one row.
-    return float((ranked.scores[last] + below) / 2)
-
-
 def at_threshold(alert: Flags, truth: Flags, weight: Floats) -> dict[str, float]:
     hits, alerts, failures = (float(weight[rows].sum()) for rows in (alert & truth, alert, truth))
     return {

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ml.endings import Flags
 from ml.features.history import Floats, Ints
 from ml.models.base import Outcomes
 
@@ -23,18 +24,24 @@ FREE_PER_FAILING, FEWEST_FREE = 4, 5_000
 MOST_MOMENTS = 60_000
 
 
-def thinned(outcomes: Outcomes, draw: np.random.Generator, most: int) -> tuple[Ints, Floats]:
-    """(rows kept, in order; how many each stands for). Outcomes are sorted by machine and time."""
-    strata = [np.flatnonzero(outcomes.interval == k) for k in range(len(outcomes.horizons_hours))]
-    free = np.flatnonzero(outcomes.interval == len(outcomes.horizons_hours))
-    episodes = [len(np.unique(outcomes.failure[rows])) for rows in strata]
+def thinned(outcomes: Outcomes, recovering: Flags, draw: np.random.Generator, most: int) -> tuple[Ints, Floats]:
+    """(rows kept, in order; how many each stands for). Outcomes are sorted by machine and time.
+
+    recovering: [n] a failure has just been: what was told before it still stands in the features, and only such
+        moments teach that it is over.
+    """
+    failing = [np.flatnonzero((outcomes.interval == k) & ~recovering) for k in range(len(outcomes.horizons_hours))]
+    free = np.flatnonzero((outcomes.interval == len(outcomes.horizons_hours)) & ~recovering)
+    strata = [*failing, np.flatnonzero(recovering)]
+    episodes = [len(np.unique(outcomes.failure[rows])) for rows in failing]
+    episodes.append(max(episodes, default=0))
     wanted_each = [min(len(rows), MOMENTS_PER_FAILURE * n) for rows, n in zip(strata, episodes, strict=True)]
     quotas = _shared_out(wanted_each, most // 2)
-    failing = sum(quotas)
-    wanted = min(max(FREE_PER_FAILING * failing, FEWEST_FREE), max(len(free) // THINNING, FEWEST_FREE))
+    near = sum(quotas)
+    wanted = min(max(FREE_PER_FAILING * near, FEWEST_FREE), max(len(free) // THINNING, FEWEST_FREE))
     kept = [
         _spread(rows, quota, draw)
-        for rows, quota in zip([*strata, free], [*quotas, min(wanted, most - failing, len(free))], strict=True)
+        for rows, quota in zip([*strata, free], [*quotas, min(wanted, most - near, len(free))], strict=True)
     ]
     rows = np.concatenate([chosen for chosen, _ in kept])
     weight = np.concatenate([each for _, each in kept])

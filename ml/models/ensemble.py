@@ -1,9 +1,12 @@
-"""Forest and network together: the mean of their hazards on the log-odds scale, where their errors cancel."""
+"""Forest and network together: a weighted mean of their hazards on the log-odds scale, where errors cancel."""
 
 from __future__ import annotations
 
 import json
 from typing import ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
 
 from ml.features.history import Features
 from ml.models.base import Floats, HazardModel, NotFitted, Outcomes, Progress, silent
@@ -15,9 +18,10 @@ from ml.models.random_forest import RandomForest
 class Ensemble:
     kind: ClassVar[str] = "ensemble"
 
-    def __init__(self, *members: HazardModel) -> None:
-        """Members that are fitted already make a fitted ensemble."""
+    def __init__(self, *members: HazardModel, weights: npt.ArrayLike | None = None) -> None:
+        """Members that are fitted already make a fitted ensemble. `weights` as in `mix`."""
         self.members: tuple[HazardModel, ...] = members or (RandomForest(), Lstm())
+        self.weights = np.ones(len(self.members)) if weights is None else np.asarray(weights, float)
 
     def fit(self, features: Features, outcomes: Outcomes, *, seed: int, progress: Progress = silent) -> Self:
         for place, member in enumerate(self.members):
@@ -26,11 +30,11 @@ class Ensemble:
         return self
 
     def hazards(self, features: Features) -> Floats:
-        return mix([member.hazards(features) for member in self.members])
+        return mix([member.hazards(features) for member in self.members], self.weights)
 
     def parts(self) -> dict[str, bytes]:
         kinds = [member.kind for member in self.members]
-        parts = {"ensemble.json": json.dumps({"members": kinds}).encode()}
+        parts = {"ensemble.json": json.dumps({"members": kinds, "weights": self.weights.tolist()}).encode()}
         for member in self.members:
             parts |= {f"{member.kind}/{name}": content for name, content in member.parts().items()}
         return parts
@@ -38,10 +42,12 @@ class Ensemble:
     @classmethod
     def from_parts(cls, parts: dict[str, bytes]) -> Self:
         classes: dict[str, type[RandomForest] | type[Lstm]] = {c.kind: c for c in (RandomForest, Lstm)}
-        kinds = json.loads(parts["ensemble.json"])["members"]
+        said = json.loads(parts["ensemble.json"])
+        kinds = said["members"]
         if not kinds:
             raise NotFitted("The ensemble has no members.")
-        return cls(*(classes[kind].from_parts(_of(kind, parts)) for kind in kinds))
+        members = (classes[kind].from_parts(_of(kind, parts)) for kind in kinds)
+        return cls(*members, weights=said.get("weights"))
 
 
 def _of(kind: str, parts: dict[str, bytes]) -> dict[str, bytes]:

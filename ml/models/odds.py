@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import numpy.typing as npt
 
 from ml.models.base import Floats
 
@@ -27,8 +30,14 @@ def with_total(hazards: Floats, total: Floats) -> Floats:
     return np.asarray(shares * total[:, :, None])
 
 
-def mix(members: list[Floats]) -> Floats:
-    """Mean on the log-odds scale of the totals, mean of the modes' shares."""
-    total = from_log_odds(np.mean([log_odds(h.sum(axis=2)) for h in members], axis=0))
-    shares = np.mean([with_total(h, np.ones(h.shape[:2])) for h in members], axis=0)
+def mix(members: Sequence[Floats], weights: npt.ArrayLike | None = None) -> Floats:
+    """Weighted mean on the log-odds scale of the totals, and of the modes' shares.
+
+    weights: one a member, or [K, members] for each interval; equal ones without any.
+    """
+    given = np.ones(len(members)) if weights is None else np.asarray(weights, float)
+    each = np.moveaxis(np.broadcast_to(given, (members[0].shape[1], len(members))), 1, 0)[:, None, :]
+    each = each / each.sum(axis=0)
+    total = from_log_odds((each * np.stack([log_odds(h.sum(axis=2)) for h in members])).sum(axis=0))
+    shares = (each[..., None] * np.stack([with_total(h, np.ones(h.shape[:2])) for h in members])).sum(axis=0)
     return with_total(shares, total)

@@ -152,7 +152,7 @@ def test_a_dozen_moments_of_each_interval_tell_of_a_failure_and_the_others_are_t
         assert np.unique(outcomes.failure[inside], return_counts=True)[1].tolist() == [12, 12, 12]
         assert (outcomes.weight[inside] == hours / 12).all()
     free = outcomes.interval == 2
-    assert free.sum() == 5000
+    assert free.sum() == 5000 + 3 * 12  # a dozen of the day after each failure as well
     assert outcomes.weight.sum() == pytest.approx(len(ROWS), rel=0.01)
     assert set(moments.machine) == set(range(6))
     assert len(set((moments.as_of[free] // 3600) % 24)) == 24
@@ -171,7 +171,7 @@ def test_the_number_of_moments_is_bounded_and_the_nearest_are_spared():
     moments, outcomes = training_moments(history, None, (6, 24, 168), 0, most=140)
     assert len(moments) <= 140
     assert np.bincount(whole.interval)[:3].tolist() == [18, 36, 36]
-    assert np.bincount(outcomes.interval)[:3].tolist() == [18, 26, 26]
+    assert np.bincount(outcomes.interval)[:3].tolist() == [17, 17, 18]
     for interval in range(4):
         kept = outcomes.weight[outcomes.interval == interval].sum()
         assert kept == pytest.approx(whole.weight[whole.interval == interval].sum())
@@ -195,5 +195,16 @@ def test_moments_lie_at_ends_of_buckets_before_until_and_outside_of_downtimes():
 
 def test_thinning_draws_no_row_twice():
     _, outcomes = training_moments(history_of(ROWS, FAILURES), None, (24, 168), 0)
-    rows, weight = thinned(outcomes, np.random.default_rng(0), 700)
+    nobody = np.zeros(len(outcomes), bool)
+    rows, weight = thinned(outcomes, nobody, np.random.default_rng(0), 700)
     assert len(np.unique(rows)) == len(rows) == len(weight) <= 700
+
+
+def test_what_follows_a_failure_is_met_as_often_as_what_comes_before_it():
+    moments, outcomes = training_moments(history_of(ROWS, FAILURES), None, (24, 168), 0)
+    at = FAILURES[FAILURES["kind"] == "failure"]["started_at"].astype("int64").to_numpy() // 1_000_000
+    machine = FAILURES[FAILURES["kind"] == "failure"]["machine"].to_numpy()
+    since = moments.as_of[:, None] - at
+    just_after = ((since > 0) & (since <= 24 * 3600) & (moments.machine[:, None] == machine)).any(axis=1)
+    assert just_after.sum() >= 10 * len(at)
+    assert outcomes.weight[just_after].max() <= 3

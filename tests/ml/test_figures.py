@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from ml.figures import Ranked, Reliability, at_threshold, best_threshold, brier, finite, pr_auc, pr_curve, roc_auc
+from ml.figures import Ranked, Reliability, brier, finite, pr_auc, pr_curve, roc_auc
 
 CASES = [(seed, digits) for seed in range(4) for digits in (1, 6)]
 
@@ -43,7 +43,6 @@ def test_without_a_failure_areas_are_unknown_and_never_an_error():
         assert np.isnan(pr_auc(ranked, truth[none], np.ones(2)[none]))
         assert np.isnan(roc_auc(ranked, truth[none], np.ones(2)[none]))
         assert pr_curve(ranked, truth[none], np.ones(2)[none], 10) == []
-    assert best_threshold(scores, truth, np.ones(2)) == 0.5
 
 
 def test_perfectly_reliable_probabilities_have_no_error():
@@ -51,13 +50,6 @@ def test_perfectly_reliable_probabilities_have_no_error():
     truth = np.concatenate([np.arange(100) < 5, np.arange(100) < 55])
     assert Reliability.of(risk, truth, np.ones(200)).error < 1e-9
     assert np.isclose(Reliability.of(np.full(200, 0.95), truth, np.ones(200)).error, 0.95 - 0.3)
-
-
-def test_the_best_threshold_parts_what_can_be_parted():
-    risk, truth = np.array([0.1, 0.2, 0.6, 0.9]), np.array([False, False, True, True])
-    threshold = best_threshold(risk, truth, np.ones(4))
-    assert 0.2 < threshold < 0.6
-    assert at_threshold(risk >= threshold, truth, np.ones(4)) == {"precision": 1.0, "recall": 1.0, "f1": 1.0}
 
 
 def test_the_curve_is_short_and_keeps_its_ends():
