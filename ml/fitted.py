@@ -1,4 +1,4 @@
-"""A model as it is kept and asked: what was learnt, its calibration, and how sure it is of itself."""
+"""A model as it is kept and asked: what was learnt, its calibration, how sure it is of itself, and how it looks."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml.calibration import Calibration
-from ml.features.history import Features
+from ml.features.conditions import Conditions
+from ml.features.history import Features, History
 from ml.models.base import Floats, HazardModel
-from ml.models.registry import KINDS
+from ml.models.condition_only import ConditionOnly
+from ml.models.registry import KEPT
 from ml.uncertainty import Spread
 
 PART = "fitted.json"
@@ -18,15 +20,28 @@ PART = "fitted.json"
 
 @dataclass(frozen=True)
 class FittedModel:
-    """`spread` is None where there was too little to learn it from; then there is no band."""
+    """`spread` is None where there was too little to learn it from; then there is no band.
+
+    `conditions` is None where the machines run under one. Features are built from `looked_at(history)`.
+    """
 
     model: HazardModel
     calibration: Calibration
     spread: Spread | None = None
+    conditions: Conditions | None = None
 
     @property
     def kind(self) -> str:
         return self.model.kind
+
+    @property
+    def says_nothing(self) -> str | None:
+        """Why this model knows no risk; None where it does."""
+        return self.model.reason if isinstance(self.model, ConditionOnly) else None
+
+    def looked_at(self, history: History) -> History:
+        """The history as this model was taught to see it."""
+        return self.conditions.apply(history) if self.conditions else history
 
     def hazards(self, features: Features) -> Floats:
         """[n, K, M], calibrated."""
@@ -37,11 +52,16 @@ class FittedModel:
         return self.spread.band(risk) if self.spread else None
 
     def parts(self) -> dict[str, bytes]:
-        said = {"calibration": self.calibration.to_json(), "spread": self.spread and self.spread.to_json()}
+        said = {
+            "calibration": self.calibration.to_json(),
+            "spread": self.spread and self.spread.to_json(),
+            "conditions": self.conditions and self.conditions.to_json(),
+        }
         return self.model.parts() | {PART: json.dumps(said).encode()}
 
     @classmethod
     def from_parts(cls, kind: str, parts: dict[str, bytes]) -> FittedModel:
         said = json.loads(parts[PART])
         spread = Spread(np.array(said["spread"])) if said["spread"] else None
-        return cls(KINDS[kind].from_parts(parts), Calibration.from_json(said["calibration"]), spread)
+        conditions = Conditions.from_json(said["conditions"]) if said.get("conditions") else None
+        return cls(KEPT[kind].from_parts(parts), Calibration.from_json(said["calibration"]), spread, conditions)

@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.errors import BadInput
 from ml.calibration import learn_calibration
 from ml.evaluation import evaluate, thresholds
+from ml.failures import TooFewFailures
+from ml.features.conditions import Conditions
 from ml.features.history import Features
 from ml.fitted import FittedModel
+from ml.mixing import learn_weights
 from ml.models.base import Floats, HazardModel, Outcomes, Progress, cumulative_risk, part_of, silent
 from ml.models.ensemble import Ensemble
 from ml.models.odds import mix
@@ -39,8 +41,11 @@ Rows = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Learnt:
+    """`judged_risk` [rows, K] is what a model that saw only the learning time said of the judged rows."""
+
     fitted: FittedModel
     card: dict[str, Any]
+    judged_risk: Floats
 
 
 @dataclass(frozen=True)
@@ -64,12 +69,14 @@ def learn(
     *,
     kinds: Sequence[str] = DEFAULT_KINDS,
     seed: int = 0,
+    conditions: Conditions | None = None,
     progress: Progress = silent,
 ) -> list[Learnt]:
     """One Learnt per kind asked for. The cut's last part only judges, those before it fit and calibrate.
 
-    Until the last fit, outcomes are those of the cut: nothing is learnt from what only its judged time tells.
-    Raises BadInput when there are too few failures to learn from.
+    The features were built under `conditions`, which are kept with every model. Until the last fit, outcomes are
+    those of the cut: nothing is learnt from what only its judged time tells.
+    Raises TooFewFailures when there are too few failures to learn from.
     """
     learning, judging = np.sort(np.concatenate(cut.parts[:-1])), cut.parts[-1]
     known, later = cut.outcomes.take(learning), cut.outcomes.take(judging)
@@ -83,7 +90,9 @@ def learn(
         )
         for kind, each in tried.items()
     }
-    facts = {"split": cut.words, "seed": seed} | _facts(features, known, later, learning, judging)
+    facts = {"split": cut.words, "seed": seed, "conditions": len(conditions.centres) if conditions else 1} | _facts(
+        features, known, later, learning, judging
+    )
     learnt = []
     for kind in kinds:
         others = [name for name in BASELINES if name != kind]
@@ -95,20 +104,24 @@ def learn(
             seed=seed,
         )
         card |= facts | {"kind": kind, "fit_seconds": round(tried[kind].seconds, 1)}
+        if isinstance(model := tried[kind].model, Ensemble):
+            card["weights"] = dict(zip(MEMBERS, model.weights.T.tolist(), strict=True))
         card["calibration"] = calibrated[kind].to_json()
         spread = Spread.learn(
             np.stack([cumulative_risk(calibrated[kind].apply(each)) for each in tried[kind].by_fold])
         )
-        learnt.append(Learnt(FittedModel(tried[kind].model, calibrated[kind], spread), card))
+        learnt.append(
+            Learnt(FittedModel(tried[kind].model, calibrated[kind], spread, conditions), card, risks[kind])
+        )
     return learnt
 
 
 def _refuse_too_few(outcomes: Outcomes) -> None:
     failures = distinct_failures(outcomes)
     if failures < FEWEST_FAILURES:
-        raise BadInput(
-            f"There are {failures} failures to learn from; at least {FEWEST_FAILURES} are needed. Record failures"
-            " with `wearwatch import events`, or wait: the anomaly score needs none."
+        raise TooFewFailures(
+            f"Risk is learnt from recorded failures: there are {failures} to learn from, and at least"
+            f" {FEWEST_FAILURES} are needed."
         )
 
 
@@ -139,7 +152,7 @@ def _try_all(task: _Task, kinds: Sequence[str], progress: Progress) -> dict[str,
         told = part_of(progress, start / max(len(heavy), 1), (start + share) / max(len(heavy), 1))
         tried[kind] = _try(kind, task, told)
     if Ensemble.kind in kinds:
-        tried[Ensemble.kind] = _together([tried[kind] for kind in members])
+        tried[Ensemble.kind] = _together([tried[kind] for kind in members], task.known)
     return tried
 
 
@@ -166,12 +179,13 @@ def _try(kind: str, task: _Task, progress: Progress) -> _Tried:
     return _Tried(left_out, np.stack(by_fold), judged, last, time.monotonic() - started)
 
 
-def _together(members: Sequence[_Tried]) -> _Tried:
+def _together(members: Sequence[_Tried], known: Outcomes) -> _Tried:
+    weights = learn_weights([each.left_out for each in members], known)
     return _Tried(
-        mix([each.left_out for each in members]),
-        np.stack([mix(list(each)) for each in zip(*(member.by_fold for member in members), strict=True)]),
-        mix([each.judged for each in members]),
-        Ensemble(*(each.model for each in members)),
+        mix([each.left_out for each in members], weights),
+        np.stack([mix(each, weights) for each in zip(*(member.by_fold for member in members), strict=True)]),
+        mix([each.judged for each in members], weights),
+        Ensemble(*(each.model for each in members), weights=weights),
         sum(each.seconds for each in members),
     )
 

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from ml.features.history import Floats, Ints, Moments
+from ml.endings import Flags
+from ml.features.history import Floats, History, Ints, Moments
 from ml.labels import seen_until
 from ml.models.base import Outcomes
 
@@ -51,6 +52,13 @@ def split(moments: Moments, outcomes: Outcomes, *, shares: Sequence[float] = SHA
             by_time.parts, by_time.outcomes, "time", f"{by_time.words}, although {reason}: too few machines"
         )
     return _by_machines(moments, outcomes, shares, seed, reason)
+
+
+def rows_learnt_from(history: History, moments: Moments, cut: Split) -> Flags:
+    """[rows of the history] what the learning parts could see: whatever is fitted on rows is fitted on these."""
+    learning = moments.take(np.concatenate(cut.parts[:-1]))
+    as_of = (history.bucket + 1) * history.bucket_seconds
+    return np.asarray(np.isin(history.machine, learning.machine) & (as_of <= learning.as_of.max(initial=0)))
 
 
 def _by_time(moments: Moments, outcomes: Outcomes, shares: Sequence[float]) -> Split:

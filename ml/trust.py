@@ -36,9 +36,15 @@ class Trust:
     reason: list[str | None]
     usable: Flags
 
+    def without_risk(self, why: str) -> Trust:
+        """The same data, asked for a risk that nobody can tell."""
+        return Trust(self.coverage, [reason or why for reason in self.reason], np.zeros_like(self.usable))
+
 
 def judge_data(history: History, moments: Moments, channels: Sequence[str], silent_after: timedelta) -> Trust:
     """What the data before each moment is worth to a model that learnt from `channels`."""
+    if not channels:
+        return Trust(np.zeros(len(moments)), ["no reading yet"] * len(moments), np.zeros(len(moments), bool))
     rows = Rows(history.machine, history.bucket)
     now = moments.as_of // history.bucket_seconds
     end, begin = rows.locate(moments.machine, now), rows.locate(moments.machine, now - RECENT_BUCKETS)

@@ -1,133 +1,115 @@
 """How far a machine is from its own first normal operation; needs no failure. 1 is the alarm level.
 
-Two distances of the trailing mean of all channels: the r.m.s. of robust z-scores, which sees one channel leave, and
-the Mahalanobis distance under a shrunk covariance (Ledoit & Wolf 2004), which sees channels that no longer go
-together. Each is taken over its own 99 % quantile in the baseline; the score is their geometric mean.
+What is judged is the trailing mean of all channels, in its own usual widths. Two distances: the r.m.s. over
+channels, which sees one channel leave, and the Mahalanobis distance under a shrunk covariance (Ledoit and Wolf
+2004), which sees channels that no longer go together. Each is taken over its own 99 % quantile in the baseline;
+the score is their geometric mean over ALARM_AT. docs/decisions/anomaly.md has what was measured.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
-from sklearn.covariance import LedoitWolf
 
+from ml.failures import NEVER
 from ml.features.catalogue import COUNTER
-from ml.features.history import Floats, History, Moments
+from ml.features.history import Floats, History, Ints, Moments
+from ml.features.rows import Rows
+from ml.models.normal import Batch, Normals, learn_normals
 
-# Two weeks when the bucket is an hour: long enough for shifts and weekends, short enough to be still new.
-BASELINE_BUCKETS = 336
+# Three weeks when the bucket is an hour: shifts and weekends are met three times, and wear has hardly begun.
+BASELINE_BUCKETS = 504
 # Before that a machine has no normal of its own.
 FEWEST_BUCKETS = 72
+# A young machine's baseline grows in steps of a fifth, so that few are learnt for many moments.
+STEP = 1.2
 # Buckets in the mean that is judged: a condition, not a spike.
 TRAILING = 30
-QUANTILE = 0.99
 # Multiple of the baseline's own quantile that is an alarm. A baseline is shorter than life: later normal operation
 # wanders further than it did.
 ALARM_AT = 2.5
-# The start may hold a fault already: so much of it, the farthest from its own middle, is not learnt from.
-DISTRUSTED = 0.1
-MAD_PER_DEVIATION = 0.6745
-# A constant channel that moves by this share of its level is one deviation away.
-SMALLEST_SHARE = 1e-3
-FARTHEST = 100.0
-
-Ints = npt.NDArray[np.int64]
+# Values gathered at a time, machines or moments: what stays in the processor's cache takes half the time.
+AT_ONCE = 250_000
 
 
 @dataclass(frozen=True)
-class Normal:
-    """One machine's first normal operation: channels it had, their middles and widths, and what is far."""
+class Anomalies:
+    """[n] `score`, NaN where the machine has no baseline yet. [n, channels] `now`: what is judged, the trailing
+    mean; `usual`: what it was in the baseline; `away`: the difference in usual widths; NaN for channels it lacked.
+    """
 
-    channels: Ints
-    middle: Floats
-    width: Floats
-    centre: Floats
-    precision: Floats
-    usual_z: float
-    usual_distance: float
-
-    def scores(self, means: Floats) -> Floats:
-        """[n] from trailing means [n, channels] of scaled values."""
-        z, distance = _rms(means), self._distance(means)
-        return np.asarray(np.sqrt(z / self.usual_z * distance / self.usual_distance) / ALARM_AT)
-
-    def _distance(self, means: Floats) -> Floats:
-        return _mahalanobis(means, self.centre, self.precision)
+    channels: tuple[str, ...]
+    score: Floats
+    now: Floats
+    usual: Floats
+    away: Floats
 
 
-def anomaly_scores(history: History, moments: Moments) -> Floats:
-    """[n] from the buckets that ended before each moment; NaN where the machine has no baseline yet."""
-    scores = np.full(len(moments), np.nan)
-    now = moments.as_of // history.bucket_seconds
-    for machine in np.unique(moments.machine):
-        rows = slice(*np.searchsorted(history.machine, [machine, machine + 1]))
-        asked = np.flatnonzero(moments.machine == machine)
-        end = np.searchsorted(history.bucket[rows], now[asked])
-        scores[asked] = _machine_scores(history.channels, history.mean[rows], end)
-    return scores
+def anomalies(history: History, moments: Moments, learnt_until: int = NEVER) -> Anomalies:
+    """From the buckets that ended before each moment.
+
+    What ends after `learnt_until` (epoch seconds) is normal for nobody who had a baseline by then: a trained model
+    does not learn while it judges.
+    """
+    channels = tuple(name for name in history.channels if name != COUNTER)
+    values = history.mean[:, [history.channels.index(name) for name in channels]]
+    now, usual, away = (np.full((len(moments), len(channels)), np.nan) for _ in range(3))
+    found = Anomalies(channels, np.full(len(moments), np.nan), now, usual, away)
+    if not channels or not len(values):
+        return found
+    rows = Rows(history.machine, history.bucket)
+    start = rows.starts(len(history.machines))[moments.machine]
+    end = rows.locate(moments.machine, moments.as_of // history.bucket_seconds)
+    by_then = rows.locate(moments.machine, np.full(len(moments), learnt_until // history.bucket_seconds))
+    length = _baseline_length(end - start, by_then - start)
+    for width in np.unique(length[length > 0]):
+        _judge(found, values, start, end, np.flatnonzero(length == width), int(width))
+    return found
 
 
-def _machine_scores(channels: tuple[str, ...], values: Floats, end: Ints) -> Floats:
-    """[n] scores after the first `end` rows of one machine; the baseline is never longer than what was seen."""
-    scores = np.full(len(end), np.nan)
-    levels = np.array([name != COUNTER for name in channels], bool)
-    for length in np.unique(_baseline_length(end)):
-        normal = learn_normal(values[:length], levels) if length else None
-        if normal is None:
-            continue
-        asked = _baseline_length(end) == length
-        means = _trailing_means(_scaled(normal, values))
-        scores[asked] = normal.scores(means[end[asked] - 1])
-    return scores
+def _judge(found: Anomalies, values: Floats, start: Ints, end: Ints, asked: Ints, length: int) -> None:
+    """The moments whose baseline is so long, a few machines at a time."""
+    for some in _by_machine(start[asked], max(AT_ONCE // (length * values.shape[1]), 1)):
+        of = asked[some]
+        first, place = np.unique(start[of], return_inverse=True)
+        normals = learn_normals(values[first[:, None] + np.arange(length)], TRAILING)
+        for part in np.array_split(np.arange(len(of)), len(of) * TRAILING * values.shape[1] // AT_ONCE + 1):
+            means = _trailing(values, start[of[part]], end[of[part]], normals, place[part])
+            z, distance = normals.distances(means, place[part])
+            found.score[of[part]] = np.sqrt(z * distance) / ALARM_AT
+            found.away[of[part]] = means
+            found.now[of[part]], found.usual[of[part]] = normals.levels(means, place[part])
 
 
-def _baseline_length(end: Ints) -> Ints:
-    """[n] rows of baseline after `end` rows; it grows in few steps and ends before what is judged. 0: none."""
-    steps = np.array([FEWEST_BUCKETS, BASELINE_BUCKETS // 2, BASELINE_BUCKETS])
-    return np.asarray(np.append(0, steps)[np.searchsorted(steps + TRAILING, end, side="right")])
+def _by_machine(start: Ints, most: int) -> Iterator[Ints]:
+    """Positions of the moments, whole machines together, at most so many machines at a time."""
+    machine = np.unique(start, return_inverse=True)[1] // most
+    for number in range(int(machine.max()) + 1):
+        yield np.flatnonzero(machine == number)
 
 
-def learn_normal(values: Floats, levels: npt.NDArray[np.bool_]) -> Normal | None:
-    """From the first rows of a machine [rows, channels]; None where no channel is there half of the time."""
-    channels = np.flatnonzero(levels & (np.isfinite(values).mean(axis=0) >= 0.5))
-    if not len(channels):
-        return None
-    known = values[:, channels]
-    middle = np.nanmedian(known, axis=0)
-    width = np.nanmedian(np.abs(known - middle), axis=0) / MAD_PER_DEVIATION
-    width = np.maximum.reduce([width, SMALLEST_SHARE * np.abs(middle), np.full(len(channels), 1e-9)])
-    means = _trailing_means(_clipped((known - middle) / width))[TRAILING - 1 :]
-    trusted = means[_rms(means) <= np.quantile(_rms(means), 1 - DISTRUSTED)]
-    fitted = LedoitWolf().fit(trusted)
-    centre, precision = fitted.location_, fitted.precision_
-    usual_z = max(float(np.quantile(_rms(trusted), QUANTILE)), 1e-6)
-    usual_distance = max(float(np.quantile(_mahalanobis(trusted, centre, precision), QUANTILE)), 1e-6)
-    return Normal(channels, middle, width, centre, precision, usual_z, usual_distance)
+def _trailing(values: Floats, start: Ints, end: Ints, normals: Normals, place: Ints) -> Floats:
+    """[n, channels] mean of the last TRAILING rows before each moment, in the machine's usual widths."""
+    back = end[:, None] - TRAILING + np.arange(TRAILING)
+    window: Batch = values[np.maximum(back, start[:, None])]
+    window[back < start[:, None]] = np.nan
+    return normals.means(window, place)
 
 
-def _scaled(normal: Normal, values: Floats) -> Floats:
-    return _clipped((values[:, normal.channels] - normal.middle) / normal.width)
+def _baseline_length(seen: Ints, by_then: Ints) -> Ints:
+    """[n] rows of baseline after `seen` rows, of which `by_then` may be learnt from; 0 for none.
+
+    The baseline ends before what is judged.
+    """
+    steps = np.append(0, _steps())
+    growing = steps[np.searchsorted(steps, np.maximum(seen - TRAILING, 0), side="right") - 1]
+    taught = np.minimum(by_then, BASELINE_BUCKETS)
+    return np.asarray(np.where((by_then >= FEWEST_BUCKETS) & (seen - TRAILING >= taught), taught, growing))
 
 
-def _clipped(z: Floats) -> Floats:
-    return np.asarray(np.clip(z, -FARTHEST, FARTHEST))
-
-
-def _trailing_means(z: Floats) -> Floats:
-    """[rows, channels] mean of up to TRAILING rows; a channel that is not there is in its middle."""
-    known = np.isfinite(z)
-    sums, counts = np.cumsum(np.where(known, z, 0), axis=0), np.cumsum(known, axis=0)
-    sums[TRAILING:] -= sums[:-TRAILING].copy()
-    counts[TRAILING:] -= counts[:-TRAILING].copy()
-    return np.asarray(sums / np.maximum(counts, 1))
-
-
-def _rms(z: Floats) -> Floats:
-    return np.asarray(np.sqrt((z**2).mean(axis=1)))
-
-
-def _mahalanobis(means: Floats, centre: Floats, precision: Floats) -> Floats:
-    away = means - centre
-    return np.asarray(np.sqrt(np.einsum("ij,jk,ik->i", away, precision, away).clip(0)))
+def _steps() -> Ints:
+    """From the shortest baseline to the longest."""
+    count = int(np.log(BASELINE_BUCKETS / FEWEST_BUCKETS) / np.log(STEP))
+    return np.append(np.round(FEWEST_BUCKETS * STEP ** np.arange(count + 1)).astype(np.int64), BASELINE_BUCKETS)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.errors import BadInput
+from ml.failures import TooFewFailures
 from ml.fitted import FittedModel
 from ml.learning import learn, machine_folds
 from ml.models.base import cumulative_risk
@@ -117,7 +117,7 @@ def test_the_ensemble_is_made_of_its_members_without_another_fit(small_fleet, pa
 def test_too_few_failures_are_refused_in_one_sentence(small_fleet, parts):
     features, outcomes = small_fleet
     healthy = np.flatnonzero(outcomes.interval == 3)
-    with pytest.raises(BadInput, match="0 failures to learn from"):
+    with pytest.raises(TooFewFailures, match="there are 0 to learn from"):
         learn(features, outcomes, replace(parts, parts=(healthy, parts.parts[1])))
 
 

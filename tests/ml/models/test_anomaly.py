@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ml.features.history import History, Moments
-from ml.models.anomaly import BASELINE_BUCKETS, FEWEST_BUCKETS, TRAILING, anomaly_scores
+from ml.models.anomaly import BASELINE_BUCKETS, FEWEST_BUCKETS, TRAILING, anomalies
 
 HOUR = 3600
 ROWS = 600
@@ -35,47 +35,51 @@ def after(rows, machine=0):
     return Moments(np.full(len(rows), machine), (1000 + rows) * HOUR)
 
 
+def scores_of(past, moments, **more):
+    return anomalies(past, moments, **more).score
+
+
 def test_normal_operation_stays_below_the_alarm_level():
     fleet = history(*(readings(seed) for seed in range(6)))
-    scores = [anomaly_scores(fleet, after(np.arange(400, ROWS), machine)) for machine in range(6)]
+    scores = [scores_of(fleet, after(np.arange(400, ROWS), machine)) for machine in range(6)]
     assert np.mean(np.stack(scores) >= 1) < 0.03
 
 
 def test_a_channel_that_leaves_its_normal_is_an_anomaly():
     values = readings()
     values[500:, 1] += 2
-    scores = anomaly_scores(history(values), after([499, 560]))
+    scores = scores_of(history(values), after([499, 560]))
     assert scores[0] < 1 < scores[1]
 
 
 def test_channels_that_no_longer_go_together_are_an_anomaly_before_either_leaves():
     values = readings()
     values[500:, 1] = 2 - 0.3 * (values[500:, 0] - 60) / 2 - 0.35
-    together, apart = anomaly_scores(history(values), after([499, 560]))
+    together, apart = scores_of(history(values), after([499, 560]))
     assert apart > 2.5 * together
 
 
 def test_what_comes_later_changes_no_score():
     values = readings()
-    before = anomaly_scores(history(values), after([450]))
+    before = scores_of(history(values), after([450]))
     values[450:] = 1e6
-    assert anomaly_scores(history(values), after([450])) == before
+    assert scores_of(history(values), after([450])) == before
 
 
 def test_a_machine_alone_scores_as_in_the_fleet():
-    alone = anomaly_scores(history(readings(2)), after([500]))
-    assert np.allclose(anomaly_scores(history(readings(1), readings(2)), after([500], machine=1)), alone)
+    alone = scores_of(history(readings(2)), after([500]))
+    assert np.allclose(scores_of(history(readings(1), readings(2)), after([500], machine=1)), alone)
 
 
 def test_a_faulty_start_does_not_hide_a_later_fault():
     values = readings()
     values[:20, 1] += 4
     values[500:, 1] += 2
-    assert anomaly_scores(history(values), after([560]))[0] > 1
+    assert scores_of(history(values), after([560]))[0] > 1
 
 
 def test_a_young_machine_has_no_score_yet():
-    scores = anomaly_scores(
+    scores = scores_of(
         history(readings()), after([0, 10, FEWEST_BUCKETS + TRAILING - 1, FEWEST_BUCKETS + TRAILING])
     )
     assert list(np.isnan(scores)) == [True, True, True, False]
@@ -94,16 +98,16 @@ def test_broken_channels_give_a_finite_score(break_it):
         values[:, 0] = np.nan
     if break_it == "all gone later":
         values[BASELINE_BUCKETS:] = np.nan
-    scores = anomaly_scores(history(values), after([450, 590]))
+    scores = scores_of(history(values), after([450, 590]))
     assert np.isfinite(scores).all()
 
 
 def test_a_running_hours_counter_is_no_level():
     values = np.concatenate([readings(), np.arange(ROWS)[:, None] * 1.0], axis=1)
     channels = ("temperature_c", "vibration_mm_s", "runtime_hours")
-    assert anomaly_scores(history(values, channels=channels), after([590]))[0] < 1
+    assert scores_of(history(values, channels=channels), after([590]))[0] < 1
 
 
 def test_nothing_at_all_has_no_score():
     values = np.full((ROWS, 2), np.nan)
-    assert np.isnan(anomaly_scores(history(values), after([500]))).all()
+    assert np.isnan(scores_of(history(values), after([500]))).all()
