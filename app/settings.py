@@ -79,6 +79,14 @@ class Settings(BaseSettings):
         tuple(timedelta(days=days) for days in (1, 3, 7, 14, 30)),
         description="How far ahead models look, when `train` names nothing else.",
     )
+    train_every: Limit = Field(
+        timedelta(days=7), description="How often the worker trains anew; `0` trains only when somebody asks."
+    )
+    promote: str = Field(
+        "gate",
+        pattern="^(gate|person)$",
+        description="Who lets a new model serve: the `gate` where it passes, or a `person` always.",
+    )
     max_body_bytes: int = Field(16 << 20, ge=1024, description="Largest request body, as sent.")
     max_decompressed_bytes: int = Field(64 << 20, ge=1024, description="Largest body after gunzip.")
     max_bytes_under_way: int = Field(

@@ -17,7 +17,7 @@ LIST_JOBS = text("""
         max(event.at) FILTER (WHERE event.type = 'started') AS started_at,
         max(event.at) FILTER (WHERE event.type IN ('succeeded', 'failed', 'cancelled', 'aborted')) AS finished_at
     FROM procrastinate_jobs job LEFT JOIN procrastinate_events event ON event.job_id = job.id
-    WHERE status <> 'succeeded' AND (task_name NOT IN ('refresh', 'rescue') OR status = 'failed')
+    WHERE status <> 'succeeded' AND (task_name NOT IN ('refresh', 'rescue', 'schedule') OR status = 'failed')
     GROUP BY job.id ORDER BY job.id DESC LIMIT :most
 """)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from app.database import session_scope
 from app.errors import BadInput
@@ -17,8 +18,9 @@ from ml.artefacts import Saved
 from ml.dataset import load_history
 from ml.endings import decommissioned
 from ml.features.history import History, Moments
-from ml.jobs.champion import load_speaking
+from ml.jobs.champion import load_speaking, there_is_a_model
 from ml.jobs.moment import floor_to_bucket
+from ml.lesson import know_normal
 from ml.models.base import Progress, silent
 from ml.prediction import Predicted, predict
 
@@ -41,9 +43,10 @@ def backtest(
     times = _times(settings, start, end, every)
     roll_up_all(engine, settings, lambda share: progress(0.2 * share, "roll-ups"))
     with session_scope(engine) as session:
-        saved = load_speaking(session, settings, model_id)
         progress(0.2, "reading history")
         history = load_history(session, settings, until=floor_to_bucket(end, settings))
+        saved = _speaking(session, settings, history, start, model_id)
+        history = saved.fitted.looked_at(history)
     moments = _moments(history, times)
     written = 0
     with out.open("w", encoding="utf-8", newline="") as file:
@@ -56,6 +59,26 @@ def backtest(
             written += len(rows)
     progress(1.0, "written")
     return written
+
+
+def _speaking(
+    session: Session, settings: Settings, history: History, start: datetime, model_id: int | None
+) -> Saved:
+    """Where nothing was ever trained, what `train --until` the first moment without failures would have kept."""
+    if model_id is not None or there_is_a_model(session):
+        return load_speaking(session, settings, model_id)
+    hours = [each.total_seconds() / 3600 for each in settings.horizons]
+    before = (history.bucket + 1) * history.bucket_seconds <= start.timestamp()
+    lesson = know_normal(history, before, hours, 0, "No model was trained.")
+    return Saved(
+        0,
+        lesson.learnt[0].fitted,
+        lesson.features,
+        lesson.horizons_hours,
+        lesson.modes,
+        settings.bucket_seconds,
+        floor_to_bucket(start, settings),
+    )
 
 
 def _times(settings: Settings, start: datetime, end: datetime, every: timedelta) -> range:
@@ -93,7 +116,7 @@ def _rows(saved: Saved, history: History, predicted: Predicted) -> pd.DataFrame:
             "as_of": np.repeat(as_of.to_numpy(), horizons),
             "horizon_hours": np.tile([f"{hours:g}" for hours in saved.horizons_hours], len(moments)),
             "probability": predicted.risk.ravel().round(6),
-            "anomaly_score": np.repeat(predicted.anomaly.round(4), horizons),
+            "anomaly_score": np.repeat(predicted.anomaly.score.round(4), horizons),
             "remaining_life_hours": np.repeat(predicted.life.mean_hours.round(3), horizons),
         }
     )

@@ -11,6 +11,10 @@ from app.settings import Settings
 from ml.artefacts import Saved, artefact_key, load_model
 
 
+def there_is_a_model(session: Session) -> bool:
+    return session.scalar(select(Model.id).limit(1)) is not None
+
+
 def load_speaking(session: Session, settings: Settings, model_id: int | None) -> Saved:
     """The model `model_id`, else the champion, else the newest of the kind that would be promoted first.
 

@@ -34,8 +34,10 @@ def evaluate(
     roll_up_all(engine, settings, lambda share: progress(0.2 * share, "roll-ups"))
     with session_scope(engine) as session:
         saved = load_speaking(session, settings, model_id)
+        if saved.fitted.says_nothing:
+            return Group(f"Model {saved.id} says no probability that could be judged: {saved.fitted.says_nothing}.")
         card = session.get_one(Model, saved.id).card
-        history = load_history(session, settings)
+        history = saved.fitted.looked_at(load_history(session, settings))
     moments, outcomes = _since_training(saved, history)
     progress(0.4, "predicting")
     if not (outcomes.failure >= 0).any():

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import structlog
 from procrastinate import App, JobContext, PsycopgConnector
-from procrastinate.exceptions import ConnectorException
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.jobs import DeleteJobCondition
 from sqlalchemy import Engine
 
@@ -20,6 +21,7 @@ from app.logs import configure_logs
 from app.settings import Settings
 from ml.jobs.courtesy import give_way
 from ml.jobs.refresh import refresh
+from ml.jobs.schedule import training_due
 from ml.jobs.storage import keep_storage
 from ml.jobs.train import train
 
@@ -28,6 +30,7 @@ log = structlog.get_logger()
 # Six fields: the last is seconds. New readings are rolled up, and new risk is visible, within about this time.
 REFRESH_CRON = "* * * * * */5"
 STORAGE_CRON = "7 * * * *"
+SCHEDULE_CRON = "*/10 * * * *"
 RESCUE_CRON = "* * * * * */30"
 # A worker that gave no sign of life for so long is taken for dead, and its job is taken up again.
 DEAD_AFTER_SECONDS = 30
@@ -51,8 +54,20 @@ def make_queue(engine: Engine, settings: Settings) -> App:
     @queue.task(name="train", lock="train", queueing_lock="train")
     def train_task(horizons_hours: list[float] | None = None, seed: int = 0) -> None:
         horizons = [timedelta(hours=hours) for hours in horizons_hours] if horizons_hours else None
-        result = train(engine, settings, until=None, horizons=horizons, seed=seed, promote=True)
+        result = train(
+            engine, settings, until=None, horizons=horizons, seed=seed, promote=settings.promote == "gate"
+        )
         log.info("trained", verdict=result.verdict)
+
+    @queue.periodic(cron=SCHEDULE_CRON)
+    @queue.task(name="schedule", queueing_lock="schedule")
+    def schedule_task(timestamp: int) -> None:
+        with session_scope(engine) as session:
+            why = training_due(session, settings, datetime.now(UTC))
+        if why is not None:
+            log.info("training is due", why=why)
+            with suppress(AlreadyEnqueued):
+                train_task.defer()
 
     @queue.periodic(cron=STORAGE_CRON)
     @queue.task(name="storage", lock="storage", queueing_lock="storage", pass_context=True)

@@ -26,7 +26,11 @@ from ml.jobs.due import note_scored, there_is
 from ml.jobs.moment import fleet_at, floor_to_bucket
 from ml.models.base import Progress, silent
 from ml.prediction import Predicted, predict
+from ml.unlike import unlike_itself
 from ml.usual import own_usual
+
+# More than anybody reads in a day. Every machine of a plant of this size; of a larger one those that come first.
+MOST_EXPLAINED = 200
 
 
 def score(engine: Engine, settings: Settings, as_of: datetime | None, progress: Progress = silent) -> int:
@@ -42,7 +46,7 @@ def score(engine: Engine, settings: Settings, as_of: datetime | None, progress: 
         saved = load_speaking(session, settings, serving.id)
         progress(0.5, "reading history")
         seen = there_is(session)
-        history = load_history(session, settings, until=as_of)
+        history = saved.fitted.looked_at(load_history(session, settings, until=as_of))
         progress(0.7, "predicting")
         predicted = predict(saved, history, fleet_at(history, as_of), settings.silent_after)
         ids = {machine.key: machine.id for machine in session.execute(select(Machine.key, Machine.id))}
@@ -77,7 +81,7 @@ def _rows(
             remaining_life_low_hours=_at(predicted.life.low_hours, row),
             remaining_life_median_hours=_at(predicted.life.median_hours, row),
             remaining_life_high_hours=_at(predicted.life.high_hours, row),
-            anomaly_score=_at(predicted.anomaly, row),
+            anomaly_score=_at(predicted.anomaly.score, row),
             coverage=float(predicted.trust.coverage[row]),
             reasons=reasons[row],
             not_enough_data=predicted.trust.reason[row],
@@ -85,10 +89,18 @@ def _rows(
 
 
 def _reasons(saved: Saved, history: History, predicted: Predicted) -> list[list[dict[str, Any]]]:
-    """Why each machine stands where it does, at the horizon nearest to a week."""
+    """Why the riskiest stand where they do, at the horizon nearest to a week; and whether any is unlike itself."""
     horizon = int(np.argmin(np.abs(np.asarray(saved.horizons_hours) - STATUS_HORIZON_HOURS)))
-    usual = own_usual(history, predicted.features.moments, saved.features)
-    return explain(saved.fitted.hazards, saved.features, predicted.features, usual, horizon, history.bucket_seconds)
+    risk = np.nan_to_num(predicted.risk[:, horizon], nan=-1.0)
+    if not len(risk):
+        return []
+    riskiest = np.sort(np.argsort(-risk, kind="stable")[:MOST_EXPLAINED])
+    now = predicted.features.take(riskiest)
+    usual = own_usual(history, now.moments, saved.features)
+    told = explain(saved.fitted.hazards, saved.features, now, usual, horizon, history.bucket_seconds)
+    why = dict(zip(riskiest.tolist(), told, strict=True))
+    unlike = (unlike_itself(predicted.anomaly, row) for row in range(len(risk)))
+    return [[*why.get(row, []), each] if each else why.get(row, []) for row, each in enumerate(unlike)]
 
 
 def _along(values: Floats | None, row: int) -> list[float] | None:

@@ -1,4 +1,4 @@
-"""The train job: history -> moments -> features -> models with cards, stored as candidates; the best may serve."""
+"""The train job: what a history teaches, stored as candidates with their cards; the best may serve."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 from rich.table import Table
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -17,18 +18,14 @@ from app.ingest.rollup import roll_up_all
 from app.risk.actions import promote as let_serve
 from app.settings import Settings
 from ml.artefacts import artefact_key, save_model
-from ml.dataset import fingerprint, load_history, training_moments
-from ml.features.builder import build
-from ml.features.catalogue import Feature, catalogue_for
+from ml.dataset import fingerprint, load_history
+from ml.failures import TooFewFailures
 from ml.features.history import History
+from ml.jobs.choosing import choose
 from ml.jobs.moment import floor_to_bucket
-from ml.learning import Learnt, learn
-from ml.models.base import Outcomes, Progress, part_of, silent
-from ml.models.registry import BASELINES, DEFAULT_KINDS
-from ml.split import split
-
-# Who serves when several beat the baselines. Fixed beforehand: choosing by the card would tune on judged rows.
-PREFERRED = ("ensemble", "random_forest", "lstm")
+from ml.lesson import Lesson, know_normal, learn_risk
+from ml.models.base import Progress, part_of, silent
+from ml.models.condition_only import ConditionOnly
 
 
 @dataclass(frozen=True)
@@ -57,21 +54,13 @@ def train(
     with session_scope(engine) as session:
         progress(0.05, "reading history")
         history = load_history(session, settings, until=until)
-    moments, outcomes = training_moments(history, until, hours, seed)
-    progress(0.08, "features")
-    features = catalogue_for(history.events, history.channels, history.bucket_seconds)
-    built = build(history, moments, features)
-    learnt = learn(
-        built,
-        outcomes,
-        split(moments, outcomes, seed=seed),
-        kinds=(*BASELINES, *DEFAULT_KINDS),
-        seed=seed,
-        progress=part_of(progress, 0.12, 0.98),
-    )
+    try:
+        lesson = learn_risk(history, until, hours, seed, part_of(progress, 0.08, 0.98))
+    except TooFewFailures as reason:
+        lesson = know_normal(history, np.ones(len(history.machine), bool), hours, seed, str(reason))
     facts = {"data_hash": fingerprint(history), "seconds": round(time.monotonic() - started, 1)}
     with session_scope(engine) as session:
-        trained = _keep(session, settings, learnt, features, outcomes, history, until, seed, facts, promote)
+        trained = _keep(session, settings, lesson, history, until, seed, facts, promote)
     progress(1.0, "trained")
     return trained
 
@@ -79,9 +68,7 @@ def train(
 def _keep(
     session: Session,
     settings: Settings,
-    learnt: Sequence[Learnt],
-    features: Sequence[Feature],
-    outcomes: Outcomes,
+    lesson: Lesson,
     history: History,
     until: datetime,
     seed: int,
@@ -90,6 +77,7 @@ def _keep(
 ) -> Trained:
     """All models of a run and the promotion in one transaction: never half a run."""
     now = datetime.now(UTC)
+    best, spoken = choose(session, settings, lesson, history)
     run = f"{now:%Y%m%dT%H%M%S}Z"
     ids = {
         each.fitted.kind: save_model(
@@ -98,25 +86,24 @@ def _keep(
             key=artefact_key(settings.data_dir),
             run=run,
             trained_until=until,
-            bucket_seconds=history.bucket_seconds,
-            horizons_hours=outcomes.horizons_hours,
-            modes=outcomes.modes,
-            features=features,
+            bucket_seconds=settings.bucket_seconds,
+            horizons_hours=lesson.horizons_hours,
+            modes=lesson.modes,
+            features=lesson.features,
             card=each.card | facts,
             seed=seed,
             data_hash=str(facts["data_hash"]),
         ).id
-        for each in learnt
+        for each in lesson.learnt
     }
-    cards = {each.fitted.kind: each.card for each in learnt}
-    best = next((kind for kind in PREFERRED if cards[kind]["beats_baselines"]), None)
+    cards = {each.fitted.kind: each.card for each in lesson.learnt}
     if best is None:
-        verdict = f"No model is promoted. {cards[PREFERRED[0]]['verdict']}"
+        verdict = f"No model is promoted. {spoken}"
     elif not promote:
-        verdict = f"Nothing is promoted, as asked. {cards[best]['verdict']}"
+        verdict = f"Nothing is promoted, as asked. {spoken}"
     else:
-        let_serve(session, None, ids[best], now)
-        verdict = f"Model {ids[best]} ({best}) serves now. {cards[best]['verdict']}"
+        let_serve(session, None, ids[best], now, unproven=best == ConditionOnly.kind)
+        verdict = f"Model {ids[best]} ({best}) serves now. {spoken}"
     return Trained([(ids[kind], kind, card) for kind, card in cards.items()], verdict)
 
 

@@ -1,0 +1,42 @@
+"""When the worker trains by itself: at first data, at the first failures to learn from, and then at intervals."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.fleet.tables import Event
+from app.ingest.tables import Rollup
+from app.risk.store import champion
+from app.risk.tables import Model
+from app.settings import Settings
+from ml.learning import FEWEST_FAILURES
+from ml.models.anomaly import FEWEST_BUCKETS
+from ml.models.condition_only import ConditionOnly
+
+# A plant that has just begun is looked at again so often: its machines' normal is still growing.
+YOUNG_EVERY = timedelta(days=1)
+
+
+def training_due(session: Session, settings: Settings, now: datetime) -> str | None:
+    """Why a training is due, in words for the log; None where it is not, or where the plant trains by hand."""
+    if settings.train_every is None:
+        return None
+    newest = session.scalar(select(func.max(Model.created_at)))
+    if newest is None:
+        oldest = session.scalar(select(func.min(Rollup.bucket_start)))
+        ripe = oldest is not None and now - oldest >= FEWEST_BUCKETS * settings.bucket
+        return "there is data and no model yet" if ripe else None
+    if now - newest >= settings.train_every:
+        return f"the newest model is of {newest:%Y-%m-%d}"
+    serving = champion(session)
+    if (
+        serving is not None
+        and serving.kind == ConditionOnly.kind
+        and now - newest >= min(YOUNG_EVERY, settings.train_every)
+    ):
+        failures = session.scalar(select(func.count(Event.id)).where(Event.kind == "failure")) or 0
+        return f"{failures} failures are recorded and no risk is served" if failures >= FEWEST_FAILURES else None
+    return None

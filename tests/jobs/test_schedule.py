@@ -1,0 +1,89 @@
+"""The worker trains when there is something new to learn, and never when a plant trains by hand."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import delete
+
+from app.fleet.tables import Event, Machine
+from app.ingest.tables import Channel, Rollup
+from app.risk.tables import Model
+from app.settings import Settings
+from ml.jobs.schedule import training_due
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def machine(session):
+    machine = Machine(key="press-01")
+    session.add(machine)
+    session.flush()
+    return machine
+
+
+def with_data(session, machine, hours):
+    channel = session.query(Channel).first() or Channel(key="vibration_mm_s")
+    session.add(channel)
+    session.flush()
+    at = NOW - timedelta(hours=hours)
+    session.add(
+        Rollup(
+            machine_id=machine.id, channel_id=channel.id, bucket_start=at, n=1, mean=1, min=1, max=1, std=0, last=1
+        )
+    )
+    session.flush()
+
+
+def with_model(session, kind, age, status="champion"):
+    session.add(
+        Model(kind=kind, status=status, run="r", trained_until=NOW - age, created_at=NOW - age, bucket_seconds=3600,
+              horizons_hours=[24.0], modes=["failure"], card={}, manifest={})
+    )  # fmt: skip
+    session.flush()
+
+
+def with_failures(session, machine, count, since=0):
+    session.add_all(
+        Event(machine_id=machine.id, kind="failure", code="VIB", started_at=NOW - timedelta(hours=since + n + 1))
+        for n in range(count)
+    )
+    session.flush()
+
+
+def test_a_new_plant_is_learnt_from_once_it_has_a_few_days(session, settings, machine):
+    assert training_due(session, settings, NOW) is None
+    with_data(session, machine, 10)
+    assert training_due(session, settings, NOW) is None
+    with_data(session, machine, 80)
+    assert training_due(session, settings, NOW) == "there is data and no model yet"
+
+
+def test_a_model_of_last_week_is_followed_by_another(session, settings):
+    with_model(session, "ensemble", timedelta(days=6))
+    assert training_due(session, settings, NOW) is None
+    session.execute(delete(Model))
+    with_model(session, "ensemble", timedelta(days=8))
+    assert training_due(session, settings, NOW) == "the newest model is of 2026-11-12"
+
+
+def test_the_first_failures_of_a_plant_without_labels_are_not_kept_waiting(session, settings, machine):
+    with_model(session, "anomaly", timedelta(days=2))
+    with_failures(session, machine, 2)
+    assert training_due(session, settings, NOW) is None
+    with_failures(session, machine, 2, since=10)
+    assert "no risk is served" in training_due(session, settings, NOW)
+
+
+def test_but_are_not_asked_for_more_often_than_daily(session, settings, machine):
+    with_failures(session, machine, 5)
+    with_model(session, "anomaly", timedelta(hours=3))
+    assert training_due(session, settings, NOW) is None
+
+
+def test_a_plant_that_trains_by_hand_is_left_alone(session, tmp_path):
+    by_hand = Settings(data_dir=tmp_path, train_every="0")
+    with_model(session, "ensemble", timedelta(days=800))
+    assert training_due(session, by_hand, NOW) is None

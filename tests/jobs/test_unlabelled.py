@@ -1,0 +1,112 @@
+"""A plant without one recorded failure: nobody claims to know a risk, and a machine unlike itself is told of."""
+
+from __future__ import annotations
+
+import csv
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from sqlalchemy import delete, select
+
+from app.database import session_scope
+from app.fleet.tables import Machine
+from app.ingest.importing import import_readings
+from app.risk.store import champion
+from app.risk.tables import LatestPrediction, Model, ModelArtefact, Prediction
+from ml.jobs.backtest import backtest
+from ml.jobs.evaluate import evaluate
+from ml.jobs.score import score
+from ml.jobs.train import train
+
+from .conftest import UNTIL, ignored
+
+HOURS, LEFT_AT = 400, 330
+START = UNTIL - timedelta(hours=HOURS)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def unlabelled(engine, settings, tmp_path):
+    """Two machines, of which the second leaves its normal 70 hours before the end."""
+    draw = np.random.default_rng(4)
+    parts = []
+    for key in ("calm", "wild"):
+        load = draw.normal(size=HOURS)
+        vibration = (
+            2 + 0.3 * load + 0.1 * draw.normal(size=HOURS) + 2.0 * (key == "wild") * (np.arange(HOURS) >= LEFT_AT)
+        )
+        at = pd.date_range(START, periods=HOURS, freq="h")
+        parts.append(
+            pd.DataFrame(
+                {"machine": key, "measured_at": at, "temperature_c": 60 + 2 * load, "vibration_mm_s": vibration}
+            )
+        )
+    path = tmp_path / "readings.csv"
+    pd.concat(parts).to_csv(path, index=False, date_format="%Y-%m-%dT%H:%M:%SZ")
+    import_readings(engine, settings, path, ignored)
+    yield engine
+    with session_scope(engine) as session:
+        for table in (LatestPrediction, Prediction, ModelArtefact, Model):
+            session.execute(delete(table))
+
+
+def trained(engine, settings, **more):
+    return train(engine, settings, until=START + LEFT_AT * HOUR, horizons=None, seed=0, **{"promote": True, **more})
+
+
+def test_training_says_what_is_missing_and_the_anomaly_score_serves(unlabelled, settings):
+    found = trained(unlabelled, settings)
+    assert [kind for _, kind, _ in found.rows] == ["anomaly"]
+    assert "serves now" in found.verdict
+    assert "0 found before" in found.verdict
+    with session_scope(unlabelled) as session:
+        assert champion(session).kind == "anomaly"
+
+
+def test_its_scores_hold_no_probability_but_the_reason_and_what_is_unusual(unlabelled, settings):
+    trained(unlabelled, settings)
+    assert score(unlabelled, settings, UNTIL) == 2
+    with session_scope(unlabelled) as session:
+        said = dict(session.execute(select(Machine.key, Prediction).join(Prediction)).all())
+        for each in said.values():
+            assert each.probabilities is None
+            assert each.horizons_hours
+            assert each.not_enough_data.startswith("no risk yet: risk is learnt from recorded failures: 0 found")
+        assert said["calm"].anomaly_score < 1 < said["wild"].anomaly_score
+        assert said["calm"].reasons == []
+        [reason] = said["wild"].reasons
+    assert reason["words"].startswith("unlike its own first normal operation: vibration 3.97 mm/s, then 2")
+    assert reason["channel"] == "vibration_mm_s"
+    assert reason["usual"] == pytest.approx(2, abs=0.2)
+
+
+def test_there_is_nothing_to_evaluate_and_it_says_so(unlabelled, settings):
+    trained(unlabelled, settings)
+    [words] = evaluate(unlabelled, settings, None).renderables
+    assert "says no probability that could be judged: no risk yet" in words
+
+
+def test_a_backtest_needs_no_training_at_all(unlabelled, settings, tmp_path):
+    out = tmp_path / "backtest.csv"
+    backtest(unlabelled, settings, START + LEFT_AT * HOUR, UNTIL, HOUR, None, out)
+    with out.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert all(row["probability"] == "" for row in rows)
+    alarms = {
+        key: np.mean([float(row["anomaly_score"]) >= 1 for row in rows if row["machine"] == key])
+        for key in ("calm", "wild")
+    }
+    assert alarms["calm"] < 0.05
+    assert alarms["wild"] > 0.6
+
+
+def test_it_takes_nobodys_place_who_knows_a_risk(unlabelled, settings):
+    first = trained(unlabelled, settings).rows[0][0]
+    with session_scope(unlabelled) as session:
+        session.get(Model, first).kind = "ensemble"
+    again = trained(unlabelled, settings)
+    assert again.verdict.startswith("No model is promoted.")
+    with session_scope(unlabelled) as session:
+        assert champion(session).id == first
