@@ -29,6 +29,8 @@ def train(
 ) -> None:
     """Learn from recorded failures up to a time: baselines, forest, network and their ensemble.
 
+    Without enough failures, the anomaly score serves alone: how far each machine is from its own normal.
+
     Example: `wearwatch train --until 2026-10-01 --horizons 24h,3d,7d`
     """
     from ml.jobs import train as job
@@ -38,7 +40,8 @@ def train(
     with database() as (engine, settings), progress("training") as show:
         give_way()
         result = job.train(engine, settings, until=until, horizons=spans, seed=seed, promote=promote, progress=show)
-    out.print(job.table(result))
+    if any(card["horizons"] for _, _, card in result.rows):
+        out.print(job.table(result))
     out.print(result.verdict)
 
 

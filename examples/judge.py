@@ -3,6 +3,7 @@
 Examples:
   python examples/judge.py failures backtest.csv azure/events.csv --horizon 24 --threshold 0.3
   python examples/judge.py remaining-life backtest.csv fd001/truth.csv --set FD001
+  python examples/judge.py anomalies backtest.csv skab/truth.csv
 """
 
 from __future__ import annotations
@@ -27,6 +28,14 @@ PUBLISHED_RMSE = {
     "FD002": {"support vectors": 42.00, "CNN": 30.29, "deep LSTM": 24.49, "bi-level LSTM": 23.14, "MS-DCNN": 19.35,
               "FFVE": 12.55, "MTSTAN": 16.81},
 }  # fmt: skip
+# SKAB's leaderboard, over all 34 files: F1, false-alarm rate, missed-alarm rate.
+PUBLISHED_ANOMALIES = {
+    "Conv-AE (published)": (0.78, 0.1355, 0.2802),
+    "MSET (published)": (0.78, 0.3973, 0.1413),
+    "T2+Q (published)": (0.76, 0.2662, 0.2492),
+    "LSTM-AE (published)": (0.74, 0.2996, 0.2592),
+    "isolation forest (published)": (0.29, 0.0256, 0.8289),
+}
 HOURS_A_YEAR = 8766
 # Lives beyond this many cycles count as this many: an engine shows nothing before, and the literature does so.
 LONGEST_LIFE = 125
@@ -123,6 +132,35 @@ def judge_life(given: argparse.Namespace) -> None:
     print(table.to_string(float_format="{:.2f}".format, na_rep=""))
 
 
+def anomaly_figures(alarm: pd.Series, anomaly: pd.Series) -> tuple[float, float, float]:
+    """F1, false-alarm rate and missed-alarm rate over all rows together."""
+    return (
+        f1_score(anomaly, alarm, zero_division=0),
+        float((alarm & ~anomaly).sum() / max((~anomaly).sum(), 1)),
+        float((~alarm & anomaly).sum() / max(anomaly.sum(), 1)),
+    )
+
+
+def judge_anomalies(given: argparse.Namespace) -> None:
+    predictions = read(given.predictions, ["machine", "as_of", "anomaly_score"])
+    said = predictions.drop_duplicates(["machine", "as_of"]).assign(
+        # A score as of a second's end is that second's.
+        measured_at=lambda table: pd.to_datetime(table["as_of"], utc=True) - pd.Timedelta(seconds=given.bucket)
+    )
+    truth = read(given.truth, ["machine", "measured_at", "anomaly"])
+    truth["measured_at"] = pd.to_datetime(truth["measured_at"], utc=True)
+    rows = truth.merge(said[["machine", "measured_at", "anomaly_score"]], on=["machine", "measured_at"])
+    if rows.empty:
+        stop(f"no row of {given.truth} is in {given.predictions}.")
+    anomaly, alarm = rows["anomaly"] > 0, rows["anomaly_score"] >= given.level
+    print(
+        f"{len(rows):,} rows of {rows['machine'].nunique()} machines, {anomaly.mean():.0%} of them within a fault"
+    )
+    found = {f"Wearwatch, alarm at {given.level:g}": anomaly_figures(alarm, anomaly)} | PUBLISHED_ANOMALIES
+    table = pd.DataFrame(found, index=["F1", "false alarms", "missed alarms"]).T
+    print(table.to_string(float_format="{:.3f}".format))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     kinds = parser.add_subparsers(required=True)
@@ -134,10 +172,15 @@ def main() -> None:
     life = kinds.add_parser("remaining-life", help="remaining life against the truth")
     life.add_argument("--set", default="FD001", help="whose published figures to print")
     life.set_defaults(judge=judge_life)
-    for kind in (failures, life):
+    anomalies = kinds.add_parser("anomalies", help="anomaly scores against the times a fault was there")
+    anomalies.add_argument("--level", type=float, default=1.0, help="score from which a row is an alarm")
+    anomalies.add_argument("--bucket", type=float, default=1.0, help="seconds, the backtest's WEARWATCH_BUCKET")
+    anomalies.set_defaults(judge=judge_anomalies)
+    for kind in (failures, life, anomalies):
         kind.add_argument("predictions", type=Path, help="CSV written by `wearwatch backtest`")
     failures.add_argument("truth", type=Path, metavar="events", help="events.csv")
-    life.add_argument("truth", type=Path, help="truth.csv")
+    for kind in (life, anomalies):
+        kind.add_argument("truth", type=Path, help="truth.csv")
     given = parser.parse_args()
     given.judge(given)
 

@@ -24,11 +24,13 @@ def open_set_file(folder: Path, name: str, origin: str) -> TextIO:
     stop(f"neither {name} nor {name}.gz is in {folder}. {origin}")
 
 
-def table(folder: Path, name: str, columns: Sequence[str], origin: str) -> Iterator[dict[str, str]]:
+def table(
+    folder: Path, name: str, columns: Sequence[str], origin: str, *, separator: str = ","
+) -> Iterator[dict[str, str]]:
     """The rows of a CSV file that must have these columns."""
     with open_set_file(folder, name, origin) as file:
         try:
-            reader = csv.DictReader(file)
+            reader = csv.DictReader(file, delimiter=separator)
             missing = [column for column in columns if column not in (reader.fieldnames or ())]
             if missing:
                 stop(f"{name} has no column {', '.join(missing)}.")

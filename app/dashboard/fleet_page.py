@@ -31,6 +31,8 @@ ABNORMAL = frozenset({"warning", "alarm"})
 UNKNOWN = frozenset({"no_data", "not_enough_data"})
 # Below this a reason would explain a risk that nobody acts on.
 ORDINARY_PROBABILITY = 0.03
+# The anomaly score's alarm level, by its definition.
+ANOMALY_ALARM = 1.0
 NO_LINE = "Without a line"
 
 
@@ -168,10 +170,12 @@ def _why(row: Mapping[str, Any]) -> str:
     """What a planner reads first. A machine nobody knows enough about says so instead of a reason."""
     if row["status"] == "no_data":
         return "silent: nothing can be said" if row["last_reading_at"] else "no reading has arrived yet"
+    unlike_itself = (row.get("anomaly_score") or 0.0) >= ANOMALY_ALARM
     if row["status"] == "not_enough_data":
-        return f"not enough data: {row['reason']}"
+        said = f"not enough data: {row['reason']}"
+        return f"{row['first_reason']}; {said}" if unlike_itself and row["first_reason"] else said
     if row["status"] == "normal" and row["probability"] < ORDINARY_PROBABILITY:
-        return "nothing unusual"
+        return "unlike its own first normal operation" if unlike_itself else "nothing unusual"
     return row["first_reason"] or "no single reason stands out"
 
 

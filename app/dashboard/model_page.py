@@ -28,6 +28,8 @@ CARD_FACTS = (
     ("learnt_from", "learnt from"),
     ("judged_on", "judged on"),
     ("features", "features"),
+    ("gate", "gate"),
+    ("conditions", "operating conditions"),
     ("split", "split"),
     ("refit", "last fit"),
     ("band", "interval"),
@@ -187,7 +189,7 @@ def _card_facts(card: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _fact(value: object) -> str:
     if isinstance(value, dict):
-        return _window(value)
+        return _fact(value["words"]) if "words" in value else _window(value)
     if isinstance(value, str):
         return value[:LONGEST_FACT]
     number = _number(value)

@@ -43,7 +43,12 @@ EVENT_WORDS = {
     "fault_code": "Fault code",
     "decommission": "Decommissioned",
 }
-KIND_WORDS = {"lstm": "LSTM", "weibull": "Age only (Weibull)", "logistic": "Logistic regression"}
+KIND_WORDS = {
+    "anomaly": "Anomaly score only",
+    "lstm": "LSTM",
+    "weibull": "Age only (Weibull)",
+    "logistic": "Logistic regression",
+}
 NOTHING = "–"
 
 

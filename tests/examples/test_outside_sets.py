@@ -168,7 +168,38 @@ def test_a_wrong_cmapss_file_is_one_sentence(cmapss, tmp_path, name, content, sa
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("script", ["azure_pdm.py", "cmapss.py", "judge.py"])
+@pytest.fixture
+def skab(tmp_path: Path) -> Path:
+    folder = tmp_path / "valve9"
+    folder.mkdir()
+    header = "datetime;Current;Volume Flow RateRMS;anomaly;changepoint\n"
+    (folder / "0.csv").write_text(
+        f"{header}2020-03-09 10:14:33;1.5;32.0;0.0;0.0\n2020-03-09 10:14:34;9;31;1.0;0.0\n"
+    )
+    with gzip.open(folder / "10.csv.gz", "wt") as file:
+        file.write(header + "2020-03-10 00:00:00;2.5;30.0;0.0;0.0\n")
+    return folder
+
+
+def test_every_file_of_the_pump_is_a_machine_and_its_labels_are_no_readings(skab, tmp_path):
+    done = run("skab.py", skab, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    _, second, other = rows(tmp_path / "out" / "readings.csv")
+    assert list(second) == ["machine", "measured_at", "current", "volume_flow_raterms"]
+    assert list(second.values()) == ["valve9-0", "2020-03-01T00:00:01Z", "9", "31"]
+    assert list(other.values()) == ["valve9-10", "2020-03-01T00:00:00Z", "2.5", "30.0"]
+    truth = [row["anomaly"] for row in rows(tmp_path / "out" / "truth.csv")]
+    assert truth == ["0.0", "1.0", "0.0"]
+
+
+def test_a_folder_without_files_is_one_sentence(tmp_path):
+    done = run("skab.py", tmp_path, "--out", tmp_path / "out")
+    assert done.returncode != 0
+    assert "holds no .csv files" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("script", ["azure_pdm.py", "cmapss.py", "skab.py", "judge.py"])
 def test_help_shows_an_example(script):
     done = run(script, "--help")
     assert done.returncode == 0

@@ -27,7 +27,7 @@ from app.security.principal import Role
 from ml.dataset import load_history, training_moments
 from ml.features.builder import build
 from ml.features.catalogue import catalogue_for
-from ml.models.anomaly import anomaly_scores
+from ml.models.anomaly import anomalies
 from ml.models.random_forest import RandomForest
 
 SEEDS = int(os.environ.get("WEARWATCH_ORDERS", 20 if os.environ.get("WEARWATCH_FAULTS") == "full" else 2))
@@ -138,7 +138,7 @@ def learned(engine, settings):
     moments, outcomes = training_moments(history, None, HORIZONS, seed=1)
     features = build(history, moments, catalogue_for(history.events, history.channels, history.bucket_seconds))
     forest = RandomForest(trees_in_all=8).fit(features, outcomes, seed=1)
-    return features.values, features.blocks, forest.hazards(features), anomaly_scores(history, moments)
+    return features.values, features.blocks, forest.hazards(features), anomalies(history, moments).score
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
