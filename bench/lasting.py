@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bench.finding import Finding, Goal
-from bench.sets import history_in, turned, until
+from bench.sets import history_in, published, turned, until
 from ml.features.builder import build
 from ml.features.history import Moments
 from ml.lesson import learn_risk
@@ -19,10 +19,6 @@ HORIZONS = tuple(float(hours) for hours in range(5, 130, 5))
 LONGEST = 125.0
 GOALS = {"FD001": 12.0, "FD002": 11.2}
 TRAINING_SECONDS = 300.0
-PUBLISHED = {
-    "FD001": {"MTSTAN": 10.97, "MS-DCNN": 11.44, "bi-level LSTM": 11.80, "FFVE": 12.31, "deep LSTM": 16.14},
-    "FD002": {"FFVE": 12.55, "MTSTAN": 16.81, "MS-DCNN": 19.35, "bi-level LSTM": 23.14, "deep LSTM": 24.49},
-}
 
 
 def measure() -> list[Finding]:
@@ -49,7 +45,7 @@ def _finding(name: str) -> Finding:
         nasa = np.where(late < 0, np.expm1(-late / 13), np.expm1(late / 10)).sum()
         rmse = float(np.sqrt((late**2).mean()))
         found.add(f"Wearwatch {each.fitted.kind}", {"RMSE": rmse, "NASA score": float(nasa)})
-    for peer, rmse in PUBLISHED[name].items():
+    for peer, rmse in published()["remaining life"][name].items():
         found.add(f"{peer} (published)", {"RMSE": rmse})
     ours = found.values("Wearwatch ensemble", "RMSE")
     found.goals = [

@@ -17,7 +17,7 @@ NOW = (".mean.1",)
 
 
 def tutorial_forest(taught: Features, outcomes: Outcomes, asked: Features, k: int) -> Floats:
-    """scikit-learn's defaults on the readings as they come, one row an hour, fails within the horizon or not."""
+    """scikit-learn's defaults on the last readings of our thinned moments, fails within the horizon or not."""
     names = tuple(name for name in taught.names if name.endswith(NOW))
     rows = np.flatnonzero(outcomes.observed[:, k] | (outcomes.interval <= k))
     forest = RandomForestClassifier(random_state=0, n_jobs=2)

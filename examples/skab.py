@@ -10,7 +10,7 @@ Example: python examples/skab.py ~/skab/valve1 --out skab && wearwatch import re
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -28,32 +28,26 @@ def iso(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def files(folder: Path) -> dict[str, str]:
-    """Machine -> file name, in order."""
+Rows = list[dict[str, str]]
+
+
+def pumps(folder: Path) -> dict[str, Rows]:
+    """Machine -> its rows, file by file in order; all of them have the first one's columns."""
     names = sorted({path.name.removesuffix(".gz") for path in folder.glob("*.csv*")})
-    return {f"{folder.name}-{name.removesuffix('.csv')}": name for name in names} or stop(
-        f"{folder} holds no .csv files. {ORIGIN}"
-    )
+    found: dict[str, Rows] = {}
+    columns: tuple[str, ...] = ("datetime",)
+    for name in names:
+        rows = list(table(folder, name, columns, ORIGIN, separator=";")) or stop(f"{name} holds no rows.")
+        columns = columns if found else tuple(rows[0])
+        found[f"{folder.name}-{name.removesuffix('.csv')}"] = rows
+    return found or stop(f"{folder} holds no .csv files. {ORIGIN}")
 
 
-def rows(folder: Path, name: str) -> list[dict[str, str]]:
-    return list(table(folder, name, ("datetime",), ORIGIN, separator=";"))
-
-
-def channels(folder: Path, name: str) -> tuple[str, ...]:
-    return tuple(column for column in rows(folder, name)[0] if column not in ("datetime", *LABELS))
-
-
-def readings(folder: Path, machines: dict[str, str], names: tuple[str, ...]) -> Iterator[list[str]]:
-    for machine, name in machines.items():
-        for number, row in enumerate(rows(folder, name)):
-            yield [machine, iso(START + number * SECOND), *(row[channel] for channel in names)]
-
-
-def truth(folder: Path, machines: dict[str, str]) -> Iterator[list[str]]:
-    for machine, name in machines.items():
-        for number, row in enumerate(rows(folder, name)):
-            yield [machine, iso(START + number * SECOND), row.get("anomaly", "0")]
+def told(machines: dict[str, Rows], columns: Sequence[str]) -> Iterator[list[str]]:
+    """These columns of every row, machine and time in front."""
+    for machine, rows in machines.items():
+        for number, row in enumerate(rows):
+            yield [machine, iso(START + number * SECOND), *(row.get(column, "0") for column in columns)]
 
 
 def main() -> None:
@@ -61,13 +55,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="folder with the files, such as valve1")
     parser.add_argument("--out", type=Path, required=True, help="folder for readings.csv and truth.csv")
     given = parser.parse_args()
-    machines = files(given.folder)
-    first = next(iter(machines.values()))
-    names = channels(given.folder, first)
-    written = [name.strip().lower().replace(" ", "_") for name in names]
-    write(given.out, "readings.csv", ("machine", "measured_at", *written), readings(given.folder, machines, names))
-    write(given.out, "truth.csv", ("machine", "measured_at", "anomaly"), truth(given.folder, machines))
-    longest = max(len(rows(given.folder, name)) for name in machines.values())
+    machines = pumps(given.folder)
+    channels = [name for name in next(iter(machines.values()))[0] if name not in ("datetime", *LABELS)]
+    written = [name.strip().lower().replace(" ", "_") for name in channels]
+    write(given.out, "readings.csv", ("machine", "measured_at", *written), told(machines, channels))
+    write(given.out, "truth.csv", ("machine", "measured_at", "anomaly"), told(machines, ["anomaly"]))
+    longest = max(map(len, machines.values()))
     print("With WEARWATCH_BUCKET=1s, to learn each machine's normal from its first 400 seconds and judge the rest:")
     print(f"  wearwatch train --until {iso(START + TAUGHT * SECOND)}")
     print(

@@ -26,9 +26,9 @@ from ml.models.base import Outcomes
 from ml.thinning import MOST_MOMENTS, thinned
 
 MACHINE_COLUMNS = ["key", "asset_class", "rated_power_kw", "rated_current_a", "installed_at", "decommissioned_at"]
+EVENT_COLUMNS = ["machine", "kind", "code", "component", "started_at", "ended_at"]
 # A day when the bucket is an hour: as long as the shortest count of fault codes.
 RECOVERING_BUCKETS = 24
-EVENT_COLUMNS = ["machine", "kind", "code", "component", "started_at", "ended_at"]
 
 
 def load_history(

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ml.failures import NEVER, seconds
-from ml.features.happenings import Happenings, epoch_seconds
+from ml.failures import seconds
+from ml.features.happenings import NEVER, Happenings, epoch_seconds
 from ml.features.history import History, Ints, Moments
 
 # A machine that ran shorter after its last failure was ended by it, not cut off by the calendar.

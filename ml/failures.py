@@ -8,14 +8,12 @@ import numpy as np
 import pandas as pd
 
 from app.errors import BadInput
-from ml.features.happenings import epoch_seconds
+from ml.features.happenings import NEVER, epoch_seconds
 from ml.features.history import History
 
 # Of one mode; fewer cannot be learnt apart and are pooled.
 FEWEST_FAILURES = 5
 OTHER, UNNAMED = "other", "failure"
-# Later than any time, with room to add and subtract.
-NEVER = np.iinfo(np.int64).max // 4
 
 
 class TooFewFailures(BadInput):

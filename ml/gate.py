@@ -15,9 +15,10 @@ import numpy as np
 from ml.features.history import Moments
 from ml.judging import judged
 from ml.models.base import Floats, Outcomes
+from ml.uncertainty import NORMAL_90
 
-# Times as many failures as said, or as few, before a planner is misled; and what chance of few failures adds.
-MOST_OFF, NORMAL_90 = 1.5, 1.645
+# Times as many failures as said, or as few, before a planner is misled; chance of few failures comes on top.
+MOST_OFF = 1.5
 # With fewer failures since the serving model learnt, which of two is better is a toss of a coin.
 FEWEST_COMPARED = 5
 # A new model that costs this much more may still be as good: the comparison has few failures.

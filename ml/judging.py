@@ -70,13 +70,13 @@ def alert_figures(alert: Flags, case: Judged) -> dict[str, Any]:
     hits = alert & (case.failure >= 0)
     caught = np.unique(case.failure[hits])
     leads = [float(np.max(case.hours_to_failure[hits & (case.failure == each)])) for each in caught]
-    years = _machine_years(case)
+    years, false = _machine_years(case), _false_alarms(alert, case)
     return {
         "failures": len(case.failures),
         "failures_caught": len(caught),
-        "false_alarms": _false_alarms(alert, case),
+        "false_alarms": false,
         "lead_time_hours_median": float(np.median(leads)) if leads else float("nan"),
-        "false_alarms_per_machine_year": _false_alarms(alert, case) / years if years else float("nan"),
+        "false_alarms_per_machine_year": false / years if years else float("nan"),
     }
 
 

@@ -9,6 +9,8 @@ import pandas as pd
 from ml.features.history import Floats, Ints, Moments
 
 HOUR = 3600
+# Later than any time, with room to add and subtract.
+NEVER = np.iinfo(np.int64).max // 4
 
 
 def epoch_seconds(times: pd.Series[pd.Timestamp]) -> Ints:

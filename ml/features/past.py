@@ -8,12 +8,9 @@ import numpy as np
 
 from ml.features.baseline import Baseline
 from ml.features.counter import Counter
-from ml.features.happenings import choose, epoch_seconds
+from ml.features.happenings import NEVER, choose, epoch_seconds
 from ml.features.history import Floats, History, Ints
 from ml.features.rows import Rows
-
-# Than any moment.
-LATER = np.iinfo(np.int64).max // 4
 
 
 class Past:
@@ -40,9 +37,9 @@ class Past:
 
     @cached_property
     def installed(self) -> Ints:
-        """[machines] epoch seconds, later than any time where nobody said."""
+        """[machines] epoch seconds, NEVER where nobody said."""
         told = self.history.machines["installed_at"]
-        return np.where(told.isna().to_numpy(), LATER, epoch_seconds(told))
+        return np.where(told.isna().to_numpy(), NEVER, epoch_seconds(told))
 
     def events(self, kind: str, subject: str | None) -> tuple[Ints, Ints]:
         """(machine, epoch seconds) of the events of that kind and subject."""

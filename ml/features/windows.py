@@ -36,9 +36,9 @@ class Segments:
         self._place = rows.bucket[self.rows] - np.repeat(begin, stop - start)
         self._place += np.repeat(np.arange(self.count) * self.width, stop - start)
 
-    def grid(self, values: Floats, empty: float = np.nan) -> Floats:
-        """[segments, width] of the values of `rows`."""
-        laid = np.full(self.count * self.width, empty)
+    def grid(self, values: Floats) -> Floats:
+        """[segments, width] of the values of `rows`; NaN where there is none."""
+        laid = np.full(self.count * self.width, np.nan)
         laid[self._place] = values
         return laid.reshape(self.count, self.width)
 
@@ -141,7 +141,7 @@ class Extremes:
         while len(self._levels) <= k:
             below, step = self._levels[-1], 1 << (len(self._levels) - 1)
             level = below.copy()
-            np.minimum(below[:, : -step or None], below[:, step:], out=level[:, : below.shape[1] - step])
+            np.minimum(below[:, :-step], below[:, step:], out=level[:, : below.shape[1] - step])
             self._levels.append(level)
         return self._levels[k]
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.failures import NEVER
 from ml.features.catalogue import COUNTER
+from ml.features.happenings import NEVER
 from ml.features.history import Floats, History, Ints, Moments
 from ml.features.rows import Rows
 from ml.models.normal import Batch, Normals, learn_normals

@@ -87,3 +87,19 @@ def test_what_cannot_be_judged_is_one_sentence(backtest, tmp_path):
         assert done.returncode != 0
         assert said in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_seconds_in_a_fault_are_counted_against_the_alarms_of_the_same_second(tmp_path):
+    scores = [0.2, 1.5, 1.2, 0.4]
+    (tmp_path / "backtest.csv").write_text(
+        HEADER + "".join(f"p,2026-01-01T00:00:0{n + 1}Z,24,,{score},\n" for n, score in enumerate(scores))
+    )
+    (tmp_path / "truth.csv").write_text(
+        "machine,measured_at,anomaly\n"
+        + "".join(f"p,2026-01-01T00:00:0{n}Z,{fault}\n" for n, fault in enumerate((0, 0, 1, 1)))
+    )
+    done = judge("anomalies", tmp_path / "backtest.csv", tmp_path / "truth.csv")
+    assert done.returncode == 0, done.stderr
+    told = figures(done.stdout)
+    assert (told["F1"], told["false alarms"], told["missed alarms"]) == (0.5, 0.5, 0.5)
+    assert "Conv-AE (published)" in done.stdout

@@ -192,6 +192,24 @@ def test_every_file_of_the_pump_is_a_machine_and_its_labels_are_no_readings(skab
     assert truth == ["0.0", "1.0", "0.0"]
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("datetime;Current;Volume Flow RateRMS;anomaly;changepoint\n", "2.csv holds no rows"),
+        (
+            "datetime;Current;anomaly;changepoint\n2020-03-10 00:00:00;2.5;0.0;0.0\n",
+            "no column Volume Flow RateRMS",
+        ),
+    ],
+)
+def test_a_wrong_pump_file_is_one_sentence(skab, tmp_path, content, said):
+    (skab / "2.csv").write_text(content)
+    done = run("skab.py", skab, "--out", tmp_path / "out")
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_folder_without_files_is_one_sentence(tmp_path):
     done = run("skab.py", tmp_path, "--out", tmp_path / "out")
     assert done.returncode != 0

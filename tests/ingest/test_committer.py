@@ -28,6 +28,12 @@ def counted(report):
     return ReadingsReport.model_validate_json(summarise(report), strict=True)
 
 
+def until_under_way(committer):
+    """Whatever was submitted has left the line, on its way into the database."""
+    while committer._waiting:
+        pass
+
+
 class FromThreads:
     """A committer as requests use it, on an event loop of its own, for tests that send from any thread."""
 
@@ -98,8 +104,7 @@ def count(engine):
 def test_requests_that_wait_together_share_a_commit_and_each_gets_its_own_answer(committer, held, engine):
     with held:
         first = committer.submit(batch(reading("2026-11-20T07:00:00Z")))
-        while committer._waiting:
-            pass
+        until_under_way(committer)
         futures = [
             committer.submit(batch(reading(f"2026-11-20T08:{number:02}:00Z"), reading(current_a=number)))
             for number in range(50)
@@ -186,8 +191,7 @@ def test_a_batch_that_cannot_be_stored_does_not_take_others_with_it(committer, h
         connection.execute(text("ALTER TABLE readings ADD CONSTRAINT no_1313 CHECK (current_a <> 1313)"))
     with held:
         committer.submit(batch(reading()))
-        while committer._waiting:
-            pass
+        until_under_way(committer)
         good = committer.submit(batch(reading("2026-11-20T09:00:00Z")))
         bad = committer.submit(batch(reading("2026-11-20T10:00:00Z", current_a=1313)))
         good_too = committer.submit(batch(reading("2026-11-20T11:00:00Z")))
@@ -208,8 +212,7 @@ def test_more_than_may_wait_is_refused_at_once(committer, held, monkeypatch):
     monkeypatch.setattr(committer._backfill, "most_rows", 3)
     with held:
         futures = [committer.submit(batch(reading()))]
-        while committer._waiting:
-            pass
+        until_under_way(committer)
         futures.append(committer.submit(batch(reading(), reading())))
         with pytest.raises(TooBusy) as caught:
             committer.submit(batch(reading(), reading()))
@@ -269,8 +272,7 @@ def test_a_returning_gateway_keeps_todays_readings_waiting_for_a_part_of_one_com
     monkeypatch.setattr(committer._transactions._writer, "check", note)
     with held:
         first = committer.submit(batch(reading(today(5), "first")))
-        while committer._waiting:
-            pass
+        until_under_way(committer)
         old = [
             committer.submit(batch(*(reading(f"2026-10-20T{hour:02}:{n:02}:00Z", "old") for n in range(6))))
             for hour in range(20)
@@ -286,8 +288,7 @@ def test_back_fill_that_is_turned_away_leaves_room_for_today(committer, held, mo
     monkeypatch.setattr(committer._backfill, "most_rows", 3)
     with held:
         committer.submit(batch(reading(today(5))))
-        while committer._waiting:
-            pass
+        until_under_way(committer)
         kept = committer.submit(batch(*(reading(f"2026-10-20T08:0{n}:00Z") for n in range(3))))
         with pytest.raises(TooBusy) as caught:
             committer.submit(batch(reading("2026-10-20T09:00:00Z")))
@@ -346,8 +347,7 @@ def test_extra_channels_count_when_room_is_short(committer, held, monkeypatch):
     wide = {f"channel_{n}": float(n) for n in range(200)}
     with held:
         committer.submit(batch(reading()))
-        while committer._waiting:
-            pass
+        until_under_way(committer)
         committer.submit(batch(reading("2026-11-20T09:00:00Z", extra=wide)))
         with pytest.raises(TooBusy):
             committer.submit(batch(reading("2026-11-20T10:00:00Z")))
@@ -387,8 +387,7 @@ def test_a_line_that_turned_one_away_is_full_until_some_were_taken(committer, he
     monkeypatch.setattr(committer._live, "most_rows", 4)
     with held:
         committer.submit(batch(reading(today(9))))
-        while committer._waiting:
-            pass
+        until_under_way(committer)
         kept = committer.submit(batch(reading(today(8)), reading(today(7))))
         committer.check_room()
         with pytest.raises(TooBusy):
