@@ -9,13 +9,22 @@ import numpy as np
 
 from ml.features.history import Moments
 from ml.figures import Ranked, Reliability, at_threshold, brier, finite, pr_auc, pr_curve, roc_auc
-from ml.judging import Flags, Judged, alert_figures, best_threshold, judged
+from ml.judging import (
+    Flags,
+    Judged,
+    alert_curve,
+    alert_figures,
+    best_threshold,
+    judged,
+    lead_times,
+    machine_years,
+)
 from ml.models.base import Floats, Outcomes
 
 RESAMPLES = 200
 # Two-sided 90 % intervals.
 LOW, HIGH = 5, 95
-CURVE_POINTS = 60
+CURVE_POINTS, ALERT_POINTS = 60, 40
 BOOTSTRAPPED = ("pr_auc", "roc_auc", "brier", "ece")
 # Share of resamples in which the model must be ahead before the card calls it so without reservation.
 SURE = 0.9
@@ -66,6 +75,9 @@ def _horizon(
         "baselines": {name: finite(each) for name, each in figures.items()},
         "reliability": Reliability.of(risk, case.truth, case.weight).points(),
         "pr_curve": pr_curve(Ranked.by(risk), case.truth, case.weight, CURVE_POINTS),
+        "machine_years": machine_years(case),
+        "alert_curve": alert_curve(risk, case, ALERT_POINTS),
+        "lead_times": [round(each, 2) for each in lead_times(risk >= limits["model"][k], case)],
     }
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml.calibration import Calibration
+from ml.drift import Reference
 from ml.features.conditions import Conditions
 from ml.features.history import Features, History
 from ml.models.base import Floats, HazardModel
@@ -23,12 +24,14 @@ class FittedModel:
     """`spread` is None where there was too little to learn it from; then there is no band.
 
     `conditions` is None where the machines run under one. Features are built from `looked_at(history)`.
+    `reference` is what they looked like in learning; None in models that were kept before there was one.
     """
 
     model: HazardModel
     calibration: Calibration
     spread: Spread | None = None
     conditions: Conditions | None = None
+    reference: Reference | None = None
 
     @property
     def kind(self) -> str:
@@ -56,6 +59,7 @@ class FittedModel:
             "calibration": self.calibration.to_json(),
             "spread": self.spread and self.spread.to_json(),
             "conditions": self.conditions and self.conditions.to_json(),
+            "reference": self.reference and self.reference.to_json(),
         }
         return self.model.parts() | {PART: json.dumps(said).encode()}
 
@@ -64,4 +68,6 @@ class FittedModel:
         said = json.loads(parts[PART])
         spread = Spread(np.array(said["spread"])) if said["spread"] else None
         conditions = Conditions.from_json(said["conditions"]) if said.get("conditions") else None
-        return cls(KEPT[kind].from_parts(parts), Calibration.from_json(said["calibration"]), spread, conditions)
+        reference = Reference.from_json(said["reference"]) if said.get("reference") else None
+        model = KEPT[kind].from_parts(parts)
+        return cls(model, Calibration.from_json(said["calibration"]), spread, conditions, reference)

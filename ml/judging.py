@@ -69,8 +69,8 @@ def alert_figures(alert: Flags, case: Judged) -> dict[str, Any]:
     """A failure is caught when any moment within the horizon before it gave an alert; each counts once."""
     hits = alert & (case.failure >= 0)
     caught = np.unique(case.failure[hits])
-    leads = [float(np.max(case.hours_to_failure[hits & (case.failure == each)])) for each in caught]
-    years, false = _machine_years(case), _false_alarms(alert, case)
+    leads = lead_times(alert, case)
+    years, false = machine_years(case), _false_alarms(alert, case)
     return {
         "failures": len(case.failures),
         "failures_caught": len(caught),
@@ -78,6 +78,31 @@ def alert_figures(alert: Flags, case: Judged) -> dict[str, Any]:
         "lead_time_hours_median": float(np.median(leads)) if leads else float("nan"),
         "false_alarms_per_machine_year": false / years if years else float("nan"),
     }
+
+
+def lead_times(alert: Flags, case: Judged) -> list[float]:
+    """Hours between the first alert and each failure that was caught, the longest first."""
+    hits = alert & (case.failure >= 0)
+    longest = np.full(len(case.failures), -np.inf)
+    np.fmax.at(longest, np.searchsorted(case.failures, case.failure[hits]), case.hours_to_failure[hits])
+    return [float(each) for each in np.sort(longest[np.isfinite(longest)])[::-1]]
+
+
+def alert_curve(risk: Floats, case: Judged, points: int) -> list[dict[str, float]]:
+    """At most `points` thresholds, the failures each would catch and its false alarms; a planner adds the money."""
+    if not len(risk):
+        return []
+    levels = np.unique(np.quantile(np.concatenate([risk, _peaks(risk, case)]), 1 - np.geomspace(1e-4, 1, points)))
+    peaks = _peaks(risk, case)
+    others = _by_machine_and_time(np.flatnonzero(~case.truth), case)
+    return [
+        {
+            "threshold": float(level),
+            "caught": int((peaks >= level).sum()),
+            "false_alarms": round(_alarms(others[risk[others] >= level], case), 2),
+        }
+        for level in levels
+    ]
 
 
 def best_threshold(risk: Floats, case: Judged) -> float:
@@ -88,16 +113,25 @@ def best_threshold(risk: Floats, case: Judged) -> float:
     """
     if not len(case.failures):
         return 0.5
-    peaks = np.full(len(case.failures), -np.inf)
-    told = case.failure >= 0
-    np.maximum.at(peaks, np.searchsorted(case.failures, case.failure[told]), risk[told])
-    others = np.flatnonzero(~case.truth)
-    others = others[np.lexsort((case.as_of_hours[others], case.machine[others]))]
+    peaks = _peaks(risk, case)
+    others = _by_machine_and_time(np.flatnonzero(~case.truth), case)
     levels = np.unique(np.quantile(peaks, np.linspace(0, 1, MOST_LEVELS), method="nearest"))
     values = [_value(level, peaks, others[risk[others] >= level], case) for level in levels]
     found = levels[int(np.argmax(values))]
     # Half-way to the next false alarm below: the same failures are caught, and earlier.
     return float((found + risk[others][risk[others] < found].max(initial=0.0)) / 2)
+
+
+def _peaks(risk: Floats, case: Judged) -> Floats:
+    """The highest risk said before each failure."""
+    peaks = np.full(len(case.failures), -np.inf)
+    told = case.failure >= 0
+    np.maximum.at(peaks, np.searchsorted(case.failures, case.failure[told]), risk[told])
+    return peaks
+
+
+def _by_machine_and_time(rows: npt.NDArray[np.int64], case: Judged) -> npt.NDArray[np.int64]:
+    return np.asarray(rows[np.lexsort((case.as_of_hours[rows], case.machine[rows]))])
 
 
 def _value(level: float, peaks: Floats, false: npt.NDArray[np.int64], case: Judged) -> float:
@@ -107,9 +141,7 @@ def _value(level: float, peaks: Floats, false: npt.NDArray[np.int64], case: Judg
 
 def _false_alarms(alert: Flags, case: Judged) -> float:
     """Alerts without a failure within the horizon; those closer together than the horizon are one alarm."""
-    false = np.flatnonzero(alert & ~case.truth)
-    false = false[np.lexsort((case.as_of_hours[false], case.machine[false]))]
-    return _alarms(false, case)
+    return _alarms(_by_machine_and_time(np.flatnonzero(alert & ~case.truth), case), case)
 
 
 def _step_hours(moments: Moments) -> float:
@@ -129,6 +161,10 @@ def _alarms(rows: npt.NDArray[np.int64], case: Judged) -> float:
     return float(np.maximum(weight, 1.0).sum())
 
 
-def _machine_years(case: Judged) -> float:
-    spans = [np.ptp(case.as_of_hours[case.machine == each]) for each in np.unique(case.machine)]
-    return float(sum(spans)) / HOURS_PER_YEAR
+def machine_years(case: Judged) -> float:
+    """That the machines were watched for."""
+    machines, place = np.unique(case.machine, return_inverse=True)
+    first, last = np.full(len(machines), np.inf), np.full(len(machines), -np.inf)
+    np.minimum.at(first, place, case.as_of_hours)
+    np.maximum.at(last, place, case.as_of_hours)
+    return float((last - first).sum()) / HOURS_PER_YEAR

@@ -4,7 +4,7 @@ on later time, then fitted once more on everything with the same settings."""
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,11 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.calibration import learn_calibration
+from ml.drift import Reference
 from ml.evaluation import evaluate, thresholds
 from ml.failures import TooFewFailures
 from ml.features.conditions import Conditions
 from ml.features.history import Features
 from ml.fitted import FittedModel
+from ml.folds import machine_folds
 from ml.mixing import learn_weights
 from ml.models.base import Floats, HazardModel, Outcomes, Progress, cumulative_risk, part_of, silent
 from ml.models.ensemble import Ensemble
@@ -26,11 +28,10 @@ from ml.models.registry import BASELINES, DEFAULT_KINDS, KINDS
 from ml.split import Split
 from ml.uncertainty import BAND_IS, Spread
 
-# Three folds cost two fits' time in all and leave two thirds of the machines to learn from.
-FOLDS = 3
 # With fewer distinct failures any pattern may be chance.
 FEWEST_FAILURES = 3
-MEMBERS = ("random_forest", "lstm")
+NO_SETTINGS: Mapping[str, Mapping[str, Any]] = {}
+MEMBERS = ("random_forest", "boosting", "lstm")
 REFIT = (
     "The figures are of a model that saw only the learning time. The model that is kept has the same settings and"
     " calibration and was fitted once more on everything, the judged time included."
@@ -68,11 +69,14 @@ def learn(
     cut: Split,
     *,
     kinds: Sequence[str] = DEFAULT_KINDS,
+    settings: Mapping[str, Mapping[str, Any]] = NO_SETTINGS,
     seed: int = 0,
     conditions: Conditions | None = None,
     progress: Progress = silent,
 ) -> list[Learnt]:
     """One Learnt per kind asked for. The cut's last part only judges, those before it fit and calibrate.
+
+    settings: kind -> what its model is made with, for those that are not made with the defaults.
 
     The features were built under `conditions`, which are kept with every model. Until the last fit, outcomes are
     those of the cut: nothing is learnt from what only its judged time tells.
@@ -80,8 +84,8 @@ def learn(
     """
     learning, judging = np.sort(np.concatenate(cut.parts[:-1])), cut.parts[-1]
     known, later = cut.outcomes.take(learning), cut.outcomes.take(judging)
-    _refuse_too_few(known)
-    tried = _try_all(_Task(features, outcomes, known, learning, judging, seed), kinds, progress)
+    refuse_too_few(known)
+    tried = _try_all(_Task(features, outcomes, known, learning, judging, settings, seed), kinds, progress)
     calibrated = {kind: learn_calibration(each.left_out, known) for kind, each in tried.items()}
     risks = {kind: cumulative_risk(calibrated[kind].apply(each.judged)) for kind, each in tried.items()}
     limits = {
@@ -110,13 +114,16 @@ def learn(
         spread = Spread.learn(
             np.stack([cumulative_risk(calibrated[kind].apply(each)) for each in tried[kind].by_fold])
         )
-        learnt.append(
-            Learnt(FittedModel(tried[kind].model, calibrated[kind], spread, conditions), card, risks[kind])
+        reference = Reference.learn(
+            features.take(learning), cumulative_risk(calibrated[kind].apply(tried[kind].left_out)), known.weight
         )
+        fitted = FittedModel(tried[kind].model, calibrated[kind], spread, conditions, reference)
+        learnt.append(Learnt(fitted, card, risks[kind]))
     return learnt
 
 
-def _refuse_too_few(outcomes: Outcomes) -> None:
+def refuse_too_few(outcomes: Outcomes) -> None:
+    """Raises TooFewFailures."""
     failures = distinct_failures(outcomes)
     if failures < FEWEST_FAILURES:
         raise TooFewFailures(
@@ -138,11 +145,15 @@ class _Task:
     known: Outcomes
     learning: Rows
     judging: Rows
+    settings: Mapping[str, Mapping[str, Any]]
     seed: int
+
+    def make(self, kind: str) -> HazardModel:
+        return KINDS[kind](**self.settings.get(kind, {}))
 
 
 def _try_all(task: _Task, kinds: Sequence[str], progress: Progress) -> dict[str, _Tried]:
-    """Every base kind fitted FOLDS + 2 times; the ensemble is put together from its members without another fit."""
+    """Every base kind fitted once a fold and twice more; the ensemble is put together from its members."""
     members = MEMBERS if Ensemble.kind in kinds else ()
     base = list(dict.fromkeys([*BASELINES, *(kind for kind in kinds if kind != Ensemble.kind), *members]))
     heavy = [kind for kind in base if kind not in BASELINES]
@@ -164,7 +175,7 @@ def _try(kind: str, task: _Task, progress: Progress) -> _Tried:
 
     def fitted(place: int, features: Features, outcomes: Outcomes) -> HazardModel:
         told = part_of(progress, place / (len(folds) + 2), (place + 1) / (len(folds) + 2))
-        return KINDS[kind]().fit(features, outcomes, seed=task.seed, progress=told)
+        return task.make(kind).fit(features, outcomes, seed=task.seed, progress=told)
 
     left_out = np.zeros((len(seen), len(task.known.horizons_hours), len(task.known.modes)))
     by_fold = []
@@ -190,28 +201,21 @@ def _together(members: Sequence[_Tried], known: Outcomes) -> _Tried:
     )
 
 
-def machine_folds(machine: Rows, failure: Rows, seed: int) -> Rows:
-    """[n] fold of each row: whole machines, those with most failures dealt out first. One machine: by halves."""
-    machines = np.unique(machine)
-    if len(machines) < 2:
-        return (np.arange(len(machine)) >= len(machine) / 2).astype(np.int64)
-    failures = [len(np.unique(failure[(machine == each) & (failure >= 0)])) for each in machines]
-    random = np.random.default_rng(seed).random(len(machines))
-    order = np.lexsort((random, -np.array(failures)))
-    place = np.empty(len(machines), np.int64)
-    place[order] = np.arange(len(machines)) % min(FOLDS, len(machines))
-    return np.asarray(place[np.searchsorted(machines, machine)])
-
-
 def _facts(features: Features, known: Outcomes, later: Outcomes, learning: Rows, judging: Rows) -> dict[str, Any]:
     return {
         "features": len(features.names),
         "modes": list(known.modes),
-        "learnt_from": _window(features, learning) | {"failures": distinct_failures(known)},
+        "learnt_from": _window(features, learning)
+        | {"failures": distinct_failures(known), "by_mode": _failures_by_mode(known)},
         "judged_on": _window(features, judging) | {"failures": distinct_failures(later)},
         "refit": REFIT,
         "band": BAND_IS,
     }
+
+
+def _failures_by_mode(outcomes: Outcomes) -> dict[str, int]:
+    of_mode = (outcomes.failure[outcomes.mode == number] for number in range(len(outcomes.modes)))
+    return {mode: len(np.unique(each)) for mode, each in zip(outcomes.modes, of_mode, strict=True)}
 
 
 def _window(features: Features, rows: Rows) -> dict[str, Any]:

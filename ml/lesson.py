@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,14 +16,18 @@ from ml.failures import UNNAMED
 from ml.features.builder import build
 from ml.features.catalogue import Feature, catalogue_for
 from ml.features.conditions import learn_conditions
-from ml.features.history import History, Moments
+from ml.features.history import Features, History, Moments
 from ml.fitted import FittedModel
 from ml.labels import label
-from ml.learning import Learnt, learn
+from ml.learning import Learnt, learn, refuse_too_few
 from ml.models.base import Outcomes, Progress, part_of, silent
 from ml.models.condition_only import ConditionOnly
 from ml.models.registry import BASELINES, DEFAULT_KINDS
-from ml.split import rows_learnt_from, split
+from ml.searching import Found, search
+from ml.split import Split, rows_learnt_from, split
+
+# Share of the progress bar for a search, which is asked for in minutes.
+SEARCHING = 0.5
 
 
 @dataclass(frozen=True)
@@ -42,23 +46,38 @@ class Lesson:
 
 
 def learn_risk(
-    history: History, until: datetime, horizons_hours: Sequence[float], seed: int, progress: Progress = silent
+    history: History,
+    until: datetime,
+    horizons_hours: Sequence[float],
+    seed: int,
+    progress: Progress = silent,
+    search_seconds: float = 0.0,
 ) -> Lesson:
-    """History -> moments -> features -> models. Raises BadInput or TooFewFailures, in one sentence."""
+    """History -> moments -> features -> models, with settings searched for so long before.
+
+    Raises BadInput or TooFewFailures, in one sentence.
+    """
     moments, outcomes = training_moments(history, until, horizons_hours, seed)
     cut = split(moments, outcomes, seed=seed)
     progress(0.0, "features")
     conditions = learn_conditions(history, rows_learnt_from(history, moments, cut), seed)
     features = catalogue_for(history.events, history.channels, history.bucket_seconds)
+    built = build(conditions.apply(history) if conditions else history, moments, features)
+    searched = SEARCHING if search_seconds > 0 else 0.04
+    found = _searched(built, cut, seed, search_seconds, part_of(progress, 0.04, searched))
     learnt = learn(
-        build(conditions.apply(history) if conditions else history, moments, features),
+        built,
         outcomes,
         cut,
         kinds=(*BASELINES, *DEFAULT_KINDS),
+        settings={kind: each.settings for kind, each in found.items()},
         seed=seed,
         conditions=conditions,
-        progress=part_of(progress, 0.04, 1.0),
+        progress=part_of(progress, searched, 1.0),
     )
+    for each in learnt:
+        if each.fitted.kind in found:
+            each.card["search"] = asdict(found[each.fitted.kind]) | {"words": found[each.fitted.kind].words}
     judging = cut.parts[-1]
     return Lesson(
         learnt,
@@ -68,6 +87,15 @@ def learn_risk(
         moments.take(judging),
         cut.outcomes.take(judging),
     )
+
+
+def _searched(built: Features, cut: Split, seed: int, seconds: float, progress: Progress) -> dict[str, Found]:
+    """On the rows that are learnt from, as the cut tells them."""
+    if not seconds:
+        return {}
+    learning = np.sort(np.concatenate(cut.parts[:-1]))
+    refuse_too_few(cut.outcomes.take(learning))
+    return search(built.take(learning), cut.outcomes.take(learning), seconds, seed, progress)
 
 
 def know_normal(history: History, rows: Flags, horizons_hours: Sequence[float], seed: int, reason: str) -> Lesson:

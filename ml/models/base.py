@@ -80,6 +80,10 @@ class HazardModel(Protocol):
         """Everything learnt, in formats that cannot run code (JSON, npz without objects, skops, .keras)."""
         ...
 
+    def parameters(self) -> dict[str, float | str]:
+        """What was set before learning, for the experiment record."""
+        ...
+
     @classmethod
     def from_parts(cls, parts: dict[str, bytes]) -> Self: ...
 

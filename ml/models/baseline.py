@@ -21,6 +21,7 @@ CURRENT_READING = ".mean.1"
 HOURS_PER_YEAR = 8766.0
 # Logarithms of the shape and of the characteristic life in years: from dying at once to hardly ever.
 SHAPES, LIVES = (-1.5, 2.5), (-9.0, 9.0)
+MOST_ITERATIONS = 500
 
 
 class Weibull:
@@ -69,6 +70,10 @@ class Weibull:
         learnt |= {"scale_years": self._scale_years, "usual_age": self._usual_age}
         return {"weibull.json": json.dumps(learnt).encode()}
 
+    def parameters(self) -> dict[str, float | str]:
+        (low, high), (short, long) = np.exp(SHAPES), np.exp(LIVES)
+        return {"least_shape": low, "most_shape": high, "least_life_years": short, "most_life_years": long}
+
     @classmethod
     def from_parts(cls, parts: dict[str, bytes]) -> Self:
         learnt, model = json.loads(parts["weibull.json"]), cls()
@@ -111,6 +116,9 @@ class Logistic:
         arrays = {"weights": self._weights, "shares": self._shares} | self._scaling.arrays("scaling")
         return {"logistic.json": json.dumps(self._names).encode(), "logistic.npz": to_npz(arrays)}
 
+    def parameters(self) -> dict[str, float | str]:
+        return {"most_iterations": MOST_ITERATIONS}
+
     @classmethod
     def from_parts(cls, parts: dict[str, bytes]) -> Self:
         model = cls()
@@ -148,5 +156,7 @@ def _regression(scaled: Floats, outcomes: Outcomes, k: int) -> Floats:
     rate = (float((weight * failed).sum()) + 1e-3) / (float(weight.sum()) + 1.0)
     if not scaled.shape[1] or failed.all() or not failed.any():
         return np.append(np.log(rate / (1 - rate)), np.zeros(scaled.shape[1]))
-    fitted = LogisticRegression(max_iter=500).fit(scaled[rows], failed, sample_weight=weight / weight.mean())
+    fitted = LogisticRegression(max_iter=MOST_ITERATIONS).fit(
+        scaled[rows], failed, sample_weight=weight / weight.mean()
+    )
     return np.append(fitted.intercept_, fitted.coef_[0])

@@ -28,6 +28,9 @@ class ConditionOnly:
     def parts(self) -> dict[str, bytes]:
         return {"anomaly.json": json.dumps({"intervals": self.intervals, "reason": self.reason}).encode()}
 
+    def parameters(self) -> dict[str, float | str]:
+        return {"intervals": self.intervals}
+
     @classmethod
     def from_parts(cls, parts: dict[str, bytes]) -> Self:
         return cls(**json.loads(parts["anomaly.json"]))

@@ -1,4 +1,4 @@
-"""Forest and network together: a weighted mean of their hazards on the log-odds scale, where errors cancel."""
+"""Forest, boosting and network together: a weighted mean of hazards on the log-odds scale, where errors cancel."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ml.features.history import Features
 from ml.models.base import Floats, HazardModel, NotFitted, Outcomes, Progress, silent
+from ml.models.boosting import Boosting
 from ml.models.lstm import Lstm
 from ml.models.odds import mix
 from ml.models.random_forest import RandomForest
@@ -20,7 +21,7 @@ class Ensemble:
 
     def __init__(self, *members: HazardModel, weights: npt.ArrayLike | None = None) -> None:
         """Members that are fitted already make a fitted ensemble. `weights` as in `mix`."""
-        self.members: tuple[HazardModel, ...] = members or (RandomForest(), Lstm())
+        self.members: tuple[HazardModel, ...] = members or (RandomForest(), Boosting(), Lstm())
         self.weights = np.ones(len(self.members)) if weights is None else np.asarray(weights, float)
 
     def fit(self, features: Features, outcomes: Outcomes, *, seed: int, progress: Progress = silent) -> Self:
@@ -39,13 +40,21 @@ class Ensemble:
             parts |= {f"{member.kind}/{name}": content for name, content in member.parts().items()}
         return parts
 
+    def parameters(self) -> dict[str, float | str]:
+        """The members' own, each under its kind; the weights are learnt and stand in the card."""
+        return {
+            f"{member.kind}.{name}": value for member in self.members for name, value in member.parameters().items()
+        }
+
     @classmethod
     def from_parts(cls, parts: dict[str, bytes]) -> Self:
-        classes: dict[str, type[RandomForest] | type[Lstm]] = {c.kind: c for c in (RandomForest, Lstm)}
+        classes: dict[str, type[HazardModel]] = {each.kind: each for each in (RandomForest, Boosting, Lstm)}
         said = json.loads(parts["ensemble.json"])
         kinds = said["members"]
         if not kinds:
             raise NotFitted("The ensemble has no members.")
+        if len(set(kinds)) < len(kinds):
+            raise ValueError("A member of the ensemble is named twice.")
         members = (classes[kind].from_parts(_of(kind, parts)) for kind in kinds)
         return cls(*members, weights=said.get("weights"))
 

@@ -94,6 +94,10 @@ class Lstm:
         networks = {f"network-{k}.keras": _network().to_bytes(each) for k, each in enumerate(self._networks)}
         return {"lstm.json": json.dumps(settings).encode(), "scaling.npz": scaling, **networks}
 
+    def parameters(self) -> dict[str, float | str]:
+        sizes = {"members": self.members, "epochs": self.epochs, "units": self.units, "dense": self.dense}
+        return {**sizes, "patience": PATIENCE, "held_out": HELD_OUT}
+
     @classmethod
     def from_parts(cls, parts: dict[str, bytes]) -> Self:
         settings = json.loads(parts["lstm.json"])

@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from ml.models.base import Floats
 from ml.models.columns import Matrix
+from ml.models.network_file import check_network
 
 BATCH = 256
 ASKED_AT_ONCE = 8192
@@ -125,7 +126,8 @@ def to_bytes(network: keras.Model) -> bytes:
 
 
 def from_bytes(content: bytes) -> keras.Model:
-    """Safe mode: a network that brings code is refused by Keras."""
+    """Layers of ours only; a network that brings code is refused by Keras' safe mode as well."""
+    check_network(content)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         path = Path(folder) / "network.keras"

@@ -37,8 +37,10 @@ Rows = npt.NDArray[np.int64]
 class RandomForest:
     kind: ClassVar[str] = "random_forest"
 
-    def __init__(self, trees_in_all: int = TREES_IN_ALL) -> None:
-        self.trees_in_all = trees_in_all
+    def __init__(
+        self, trees_in_all: int = TREES_IN_ALL, leaf: int = LEAF, share: float | str = SHARE_OF_FEATURES
+    ) -> None:
+        self.trees_in_all, self.leaf, self.share = trees_in_all, leaf, share
         self._names: tuple[str, ...] = ()
         self._modes = 0
         self._forests: list[RandomForestClassifier | None] = []
@@ -70,8 +72,8 @@ class RandomForest:
             return None, rates
         forest = RandomForestClassifier(
             trees,
-            min_samples_leaf=LEAF,
-            max_features=SHARE_OF_FEATURES,
+            min_samples_leaf=self.leaf,
+            max_features=self.share,
             random_state=seed + k,
             n_jobs=min(MOST_THREADS, os.cpu_count() or 1),
         )
@@ -99,15 +101,25 @@ class RandomForest:
         if not self._forests:
             raise NotFitted("The forest was not fitted.")
         settings = {"names": self._names, "modes": self._modes, "rates": self._rates}
+        settings |= {"trees_in_all": self.trees_in_all, "leaf": self.leaf, "share": self.share}
         return {
-            "forest.json": json.dumps(settings | {"trees_in_all": self.trees_in_all}).encode(),
+            "forest.json": json.dumps(settings).encode(),
             "forest.skops": skops.io.dumps(self._forests, compression=8, compresslevel=6),
+        }
+
+    def parameters(self) -> dict[str, float | str]:
+        return {
+            "trees_in_all": self.trees_in_all,
+            "leaf": self.leaf,
+            "share_of_features": self.share,
+            "survivors_per_failure": SURVIVORS_PER_FAILURE,
+            "fewest_survivors": FEWEST_SURVIVORS,
         }
 
     @classmethod
     def from_parts(cls, parts: dict[str, bytes]) -> Self:
         settings = json.loads(parts["forest.json"])
-        model = cls(settings["trees_in_all"])
+        model = cls(settings["trees_in_all"], settings.get("leaf", LEAF), settings.get("share", SHARE_OF_FEATURES))
         model._names = tuple(settings["names"])
         model._modes, model._rates = settings["modes"], settings["rates"]
         model._forests = skops.io.loads(parts["forest.skops"], trusted=TRUSTED)

@@ -10,7 +10,8 @@ import pytest
 
 from ml.failures import TooFewFailures
 from ml.fitted import FittedModel
-from ml.learning import learn, machine_folds
+from ml.folds import machine_folds
+from ml.learning import learn
 from ml.models.base import cumulative_risk
 from ml.models.ensemble import Ensemble
 from ml.models.lstm import Lstm

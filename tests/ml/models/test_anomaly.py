@@ -8,6 +8,7 @@ import pytest
 
 from ml.features.history import History, Moments
 from ml.models.anomaly import BASELINE_BUCKETS, FEWEST_BUCKETS, TRAILING, anomalies
+from ml.models.normal import KnownNormals, learn_normals
 
 HOUR = 3600
 ROWS = 600
@@ -111,3 +112,25 @@ def test_a_running_hours_counter_is_no_level():
 def test_nothing_at_all_has_no_score():
     values = np.full((ROWS, 2), np.nan)
     assert np.isnan(scores_of(history(values), after([500]))).all()
+
+
+def test_who_knows_a_machines_first_rows_says_the_same_and_learns_anew_when_they_change(monkeypatch):
+    learnt = []
+
+    def watched(values, trailing):
+        learnt.append(len(values))
+        return learn_normals(values, trailing)
+
+    monkeypatch.setattr("ml.models.normal.learn_normals", watched)
+    known, values = KnownNormals(most=2), readings()
+    for last in (540, 560):
+        np.testing.assert_array_equal(
+            scores_of(history(values), after(last), learn=known), scores_of(history(values), after(last))
+        )
+    assert len(learnt) == 1
+    values[3, 0] += 5
+    assert scores_of(history(values), after(560), learn=known) == scores_of(history(values), after(560))
+    assert len(learnt) == 2
+    for seed in range(2, 6):
+        scores_of(history(readings(seed)), after(560), learn=known)
+    assert len(known._known) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from ml.features.history import Features
 from ml.models.base import NotFitted, cumulative_risk, risk_by_mode
 from ml.models.baseline import Logistic, Weibull
+from ml.models.boosting import Boosting
 from ml.models.columns import OtherFeatures
 from ml.models.ensemble import Ensemble
 from ml.models.lstm import Lstm
@@ -21,6 +23,10 @@ def small_forest():
     return RandomForest(trees_in_all=96)
 
 
+def small_boosting():
+    return Boosting(steps_in_all=60)
+
+
 def small_lstm(epochs=3):
     return Lstm(members=1, epochs=epochs, units=4, dense=8)
 
@@ -29,8 +35,9 @@ MAKERS = {
     "weibull": Weibull,
     "logistic": Logistic,
     "random_forest": small_forest,
+    "boosting": small_boosting,
     "lstm": small_lstm,
-    "ensemble": lambda epochs=3: Ensemble(small_forest(), small_lstm(epochs)),
+    "ensemble": lambda epochs=3: Ensemble(small_forest(), small_boosting(), small_lstm(epochs)),
 }
 
 
@@ -71,6 +78,12 @@ def test_risk_never_falls_with_the_horizon_and_modes_add_up(hazards):
     risk = cumulative_risk(hazards)
     assert (np.diff(risk, axis=1) >= -1e-12).all()
     assert np.allclose(risk_by_mode(hazards).sum(axis=2), risk)
+
+
+def test_parameters_can_be_written_down_and_are_kept(fitted, kind):
+    parameters = json.loads(json.dumps(fitted.parameters()))
+    assert parameters
+    assert KINDS[kind].from_parts(fitted.parts()).parameters() == parameters
 
 
 def test_fit_returns_itself_and_leaves_its_input_as_it_was(kind, small_fleet):
@@ -142,7 +155,7 @@ def test_training_without_a_failure_gives_small_hazards(kind, small_fleet):
     assert cumulative_risk(model.hazards(features))[:, -1].mean() < 0.05
 
 
-@pytest.mark.parametrize("learning", ["logistic", "random_forest", "lstm", "ensemble"])
+@pytest.mark.parametrize("learning", ["logistic", "random_forest", "boosting", "lstm", "ensemble"])
 def test_machines_close_to_failure_get_the_higher_risk(learning, fleet):
     model = MAKERS[learning](*([15] if learning in ("lstm", "ensemble") else []))
     model.fit(*fleet(machines=40, seed=8), seed=1)
