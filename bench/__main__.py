@@ -14,6 +14,8 @@ WORDS = {
     "charts": "P10: the chart of a day and of 30 days at 1 Hz against reading all rows",
     "rollups": "P11: one hour of new readings with ten times the history",
     "storage": "P8: bytes a stored reading against a plain table with a primary key",
+    "scoring": "P13: 10,000 machines from roll-ups to stored predictions against asking row by row",
+    "fresh": "P14: from a posted reading to the risk that knows of it, 1,000 machines",
     "mqtt": "the MQTT bridge through a real Mosquitto",
     "models": "the public sets and the simulated plant, beside what others reached; 20 minutes",
     "ingest": "P1 to P7 and P16: durable ingest over HTTP against InfluxDB and the textbook endpoint",
@@ -34,7 +36,7 @@ def main() -> None:
             if name == "models":
                 _models()
                 continue
-            if name in ("charts", "rollups", "storage", "mqtt"):
+            if name in ("charts", "rollups", "storage", "scoring", "fresh", "mqtt"):
                 _stored(name, given.rounds)
                 continue
             found, more = _measure(name, given)

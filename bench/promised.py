@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
-from datetime import UTC, datetime
-from pathlib import Path
-
 from sklearn.metrics import average_precision_score
 
 from bench.finding import Finding, Goal
-from bench.sets import history_in
+from bench.taught import UNTIL, plant
 from ml.endings import in_use
 from ml.features.builder import build
-from ml.features.history import History, Moments
+from ml.features.history import Moments
 from ml.figures import Reliability
 from ml.judging import judged
 from ml.labels import label
 from ml.lesson import learn_risk
 from ml.models.base import cumulative_risk
-from ml.simulate.fleet import simulate_fleet, write_csvs
 
-UNTIL = datetime(2026, 11, 20, tzinfo=UTC)
 DAYS, TAUGHT, FRESH = 120, 60, 300
 HORIZONS = (24.0, 72.0, 168.0, 336.0)
 EVERY = 6 * 3600
@@ -28,7 +22,7 @@ MOST_ECE = 0.02
 
 
 def measure() -> list[Finding]:
-    taught, fresh = _plant(TAUGHT, seed=0), _plant(FRESH, seed=1)
+    taught, fresh = plant(TAUGHT, DAYS, seed=0), plant(FRESH, DAYS, seed=1)
     lesson = learn_risk(taught, UNTIL, HORIZONS, 0)
     at = Moments(fresh.machine, (fresh.bucket + 1) * fresh.bucket_seconds)
     at = at.take(in_use(fresh, at) & (at.as_of % EVERY == 0))
@@ -48,9 +42,3 @@ def measure() -> list[Finding]:
             errors = [figures[f"ECE {hours:g} h"] for hours in HORIZONS]
             found.goals = [Goal("largest ECE of the ensemble", [max(errors)], MOST_ECE, at_most=True)]
     return [found]
-
-
-def _plant(machines: int, seed: int) -> History:
-    with tempfile.TemporaryDirectory() as folder:
-        write_csvs(simulate_fleet(machines, DAYS, UNTIL, seed=seed), Path(folder))
-        return history_in(Path(folder))

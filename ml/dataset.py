@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,19 +17,21 @@ from app.errors import BadInput, Conflict
 from app.fleet.tables import Event, Machine
 from app.ingest.tables import Channel, RollupState
 from app.settings import Settings
-from ml.columnar import STATISTICS, Packed, packed_rollups
+from ml.columnar import STATISTICS, packed_rollups
 from ml.endings import Flags, in_use
 from ml.failures import TooFewFailures, failure_modes, failures, seconds
 from ml.features.happenings import HOUR, Happenings
-from ml.features.history import History, Ints, Moments
+from ml.features.history import History, Moments
 from ml.labels import label
 from ml.models.base import Outcomes
+from ml.rollups import Rollups
 from ml.thinning import MOST_MOMENTS, thinned
 
 MACHINE_COLUMNS = ["key", "asset_class", "rated_power_kw", "rated_current_a", "installed_at", "decommissioned_at"]
 EVENT_COLUMNS = ["machine", "kind", "code", "component", "started_at", "ended_at"]
 # A day when the bucket is an hour: as long as the shortest count of fault codes.
 RECOVERING_BUCKETS = 24
+EVER = datetime(1, 1, 1, tzinfo=UTC)
 
 
 def load_history(
@@ -42,13 +45,68 @@ def load_history(
 
     Raises BadInput when a machine is unknown, Conflict while the roll-ups have another bucket than the settings.
     """
+    plant = read_plant(session, settings, machine_keys=machine_keys, until=until)
+    return plant.history(read_rollups(session, settings, plant))
+
+
+@dataclass(frozen=True)
+class Plant:
+    """All but the roll-ups as it was known at `until`: `machines` with their ids, events, channels by id."""
+
+    bucket_seconds: int
+    until: datetime
+    machines: pd.DataFrame
+    events: pd.DataFrame
+    channels: dict[int, str]
+
+    def only(self, ids: Sequence[int]) -> Plant:
+        """The same of some machines, in the order of their ids."""
+        machines = self.machines[self.machines["id"].isin(ids)].sort_values("id", ignore_index=True)
+        events = self.events[self.events["machine_id"].isin(ids)].reset_index(drop=True)
+        return replace(self, machines=machines, events=events)
+
+    def history(self, rollups: Rollups) -> History:
+        """`rollups` are of machines here alone."""
+        ids = self.machines["id"].to_numpy(np.int64)
+        order = np.argsort(ids)
+        machine = order[np.searchsorted(ids[order], rollups.machine_id)]
+        rows = np.argsort(machine, kind="stable")
+        in_order = bool((np.diff(rows) == 1).all())
+        statistics = rollups.statistics if in_order else rollups.statistics[:, rows]
+        events = self.events.assign(machine=order[np.searchsorted(ids[order], self.events["machine_id"])])
+        by = ["machine", "started_at", "kind", "code", "component"]
+        return History(
+            self.bucket_seconds,
+            self.machines.drop(columns="id"),
+            rollups.channels,
+            machine[rows],
+            rollups.bucket[rows],
+            events=events[EVENT_COLUMNS].sort_values(by, na_position="first", ignore_index=True),
+            **dict(zip(STATISTICS, statistics, strict=True)),
+        )
+
+
+def read_rollups(session: Session, settings: Settings, plant: Plant) -> Rollups:
+    """All of the machines of this plant."""
+    since = dict.fromkeys(plant.machines["id"].tolist(), EVER)
+    packed = packed_rollups(session, since, plant.until - settings.bucket, settings.bucket_seconds)
+    return Rollups.of(list(packed), settings.bucket_seconds, plant.channels)
+
+
+def read_plant(
+    session: Session,
+    settings: Settings,
+    *,
+    machine_keys: Sequence[str] | None = None,
+    until: datetime | None = None,
+) -> Plant:
+    """Raises what load_history does."""
     _refuse_other_bucket(session, settings)
     until = until or datetime.max.replace(tzinfo=UTC)
     machines = _machines(session, machine_keys, until)
-    ids = machines.pop("id").to_numpy(dtype=np.int64)
-    packed = list(packed_rollups(session, ids.tolist(), until - settings.bucket)) if len(ids) else []
     channels = {row.id: row.key for row in session.execute(select(Channel.id, Channel.key))}
-    return _assembled(settings.bucket_seconds, machines, ids, channels, packed, _events(session, ids, until))
+    events = _events(session, machines["id"].tolist(), until)
+    return Plant(settings.bucket_seconds, until, machines, events, channels)
 
 
 def training_moments(
@@ -121,44 +179,17 @@ def _machines(session: Session, keys: Sequence[str] | None, until: datetime) -> 
     return machines
 
 
-def _events(session: Session, ids: Ints, until: datetime) -> pd.DataFrame:
+def _events(session: Session, ids: Sequence[int], until: datetime) -> pd.DataFrame:
     columns = (Event.machine_id, Event.kind, Event.code, Event.component, Event.started_at, Event.ended_at)
-    query = select(*columns).where(Event.machine_id.in_(ids.tolist()), Event.started_at < until)
-    events = pd.DataFrame(session.execute(query).all(), columns=EVENT_COLUMNS)
-    events["machine"] = events["machine"].map({each: number for number, each in enumerate(ids)}).astype(np.int64)
+    query = select(*columns).where(Event.machine_id.in_(ids), Event.started_at < until)
+    events = pd.DataFrame(session.execute(query).all(), columns=["machine_id", *EVENT_COLUMNS[1:]])
     for column in ("started_at", "ended_at"):
         events[column] = _times(events[column])
-    order = ["machine", "started_at", "kind", "code", "component"]
-    return events.sort_values(order, na_position="first").reset_index(drop=True)
+    return events
 
 
 def _times(column: pd.Series[Any]) -> pd.Series[pd.Timestamp]:
     return pd.to_datetime(column, utc=True).dt.as_unit("us")
-
-
-def _assembled(
-    bucket_seconds: int,
-    machines: pd.DataFrame,
-    ids: Ints,
-    names: dict[int, str],
-    packed: Sequence[Packed],
-    events: pd.DataFrame,
-) -> History:
-    channels = sorted({names[part.channel_id] for part in packed})
-    position = {each: number for number, each in enumerate(ids.tolist())}
-    bucket = [part.start // bucket_seconds for part in packed]
-    base = min((int(each.min()) for each in bucket), default=0)
-    span = max((int(each.max()) for each in bucket), default=0) - base + 1
-    keys = [position[part.machine_id] * span + each - base for part, each in zip(packed, bucket, strict=True)]
-    key = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *keys]))
-    tables = np.full((len(STATISTICS), len(key), len(channels)), np.nan)
-    tables[STATISTICS.index("n")] = 0
-    for part, own in zip(packed, keys, strict=True):
-        tables[:, np.searchsorted(key, own), channels.index(names[part.channel_id])] = part.statistics
-    statistics = dict(zip(STATISTICS, tables, strict=True))
-    return History(
-        bucket_seconds, machines, tuple(channels), key // span, key % span + base, events=events, **statistics
-    )
 
 
 def _refuse_nothing(history: History, until: datetime | None) -> None:

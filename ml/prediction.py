@@ -10,8 +10,9 @@ import numpy as np
 from ml.artefacts import Saved
 from ml.features.builder import build
 from ml.features.history import Features, Floats, History, Moments
-from ml.models.anomaly import Anomalies, anomalies
+from ml.models.anomaly import Anomalies, Learn, anomalies
 from ml.models.base import cumulative_risk, risk_by_mode
+from ml.models.normal import learn_normals
 from ml.remaining_life import RemainingLife, remaining_life
 from ml.trust import Trust, judge_data
 
@@ -29,8 +30,13 @@ class Predicted:
     trust: Trust
 
 
-def predict(saved: Saved, history: History, moments: Moments, silent_after: timedelta) -> Predicted:
-    """From what the model `looked_at`. Machines without any reading before the moment get NaN, never a number."""
+def predict(
+    saved: Saved, history: History, moments: Moments, silent_after: timedelta, learn: Learn = learn_normals
+) -> Predicted:
+    """From what the model `looked_at`; `learn` as for anomalies.
+
+    Machines without any reading before the moment get NaN, never a number.
+    """
     features = build(history, moments, saved.features)
     hazards = saved.fitted.hazards(features)
     channels = tuple(dict.fromkeys(feature.channel for feature in saved.features if feature.channel))
@@ -39,7 +45,7 @@ def predict(saved: Saved, history: History, moments: Moments, silent_after: time
         trust = trust.without_risk(saved.fitted.says_nothing)
     hazards[~trust.usable] = np.nan
     risk = cumulative_risk(hazards)
-    found = anomalies(history, moments, int(saved.trained_until.timestamp()))
+    found = anomalies(history, moments, int(saved.trained_until.timestamp()), learn)
     # What a machine was like when it fell silent is not what it is like.
     found.score[trust.coverage == 0] = np.nan
     return Predicted(

@@ -14,7 +14,7 @@ from app.ingest import marks
 from app.ingest.latest import note_latest
 from app.ingest.quality import flag_touched
 from app.ingest.retention import refuse_new_width, spare_dropped
-from app.ingest.summing import CHANGED, LOOK_UP, NEW_CHANNELS, WRITE, WRITE_MINUTES, dense_from
+from app.ingest.summing import CHANGED, LOGGED, LOOK_UP, NEW_CHANNELS, WRITE, WRITE_MINUTES, dense_from
 from app.ingest.tables import RollupState
 from app.settings import Settings
 
@@ -91,8 +91,14 @@ def roll_up_touched(
         if dense := dense_from(settings):
             session.execute(WRITE_MINUTES, {"dense": dense})
         session.execute(CHANGED, width)
+        session.execute(LOGGED)
         announce(session, "reading")
     return taken
+
+
+def forget_changes(session: Session, before: datetime) -> None:
+    """Of the log of roll-ups written; who has read nothing since then reads everything anew."""
+    session.execute(text("DELETE FROM rollup_changes WHERE written_at < :before"), {"before": before})
 
 
 def ensure_bucket_width(session: Session, settings: Settings) -> None:

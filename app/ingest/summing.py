@@ -104,6 +104,10 @@ CHANGED = text(
     WHERE EXISTS (SELECT FROM taken WHERE bucket_start + make_interval(secs => :width) <= now())
     """
 )
+# Of open buckets too: one may end while this is being written.
+LOGGED = text(
+    "INSERT INTO rollup_changes (machine_id, since) SELECT machine_id, min(bucket_start) FROM taken GROUP BY 1"
+)
 
 
 def dense_from(settings: Settings) -> int | None:

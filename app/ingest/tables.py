@@ -167,6 +167,20 @@ class RollupMinutes(Base):
     max: Mapped[bytes]
 
 
+class RollupChange(Base):
+    """Roll-ups of a machine from `since` on were written; kept for a day, for readers that know the rest already.
+
+    Written by one worker at a time: who has seen a number has seen all below it.
+    """
+
+    __tablename__ = "rollup_changes"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    machine_id: Mapped[int]
+    since: Mapped[datetime]
+    written_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class RollupState(Base):
     """One row: the bucket width the roll-ups were made with, so that a changed setting rebuilds them.
 

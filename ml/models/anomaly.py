@@ -8,7 +8,7 @@ the score is their geometric mean over ALARM_AT. docs/decisions/anomaly.md has w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,8 @@ ALARM_AT = 2.5
 # Values gathered at a time, machines or moments: what stays in the processor's cache takes half the time.
 AT_ONCE = 250_000
 
+Learn = Callable[[Batch, int], Normals]
+
 
 @dataclass(frozen=True)
 class Anomalies:
@@ -47,11 +49,13 @@ class Anomalies:
     away: Floats
 
 
-def anomalies(history: History, moments: Moments, learnt_until: int = NEVER) -> Anomalies:
+def anomalies(
+    history: History, moments: Moments, learnt_until: int = NEVER, learn: Learn = learn_normals
+) -> Anomalies:
     """From the buckets that ended before each moment.
 
     What ends after `learnt_until` (epoch seconds) is normal for nobody who had a baseline by then: a trained model
-    does not learn while it judges.
+    does not learn while it judges. `learn` may be a KnownNormals.
     """
     channels = tuple(name for name in history.channels if name != COUNTER)
     values = history.mean[:, [history.channels.index(name) for name in channels]]
@@ -65,16 +69,18 @@ def anomalies(history: History, moments: Moments, learnt_until: int = NEVER) -> 
     by_then = rows.locate(moments.machine, np.full(len(moments), learnt_until // history.bucket_seconds))
     length = _baseline_length(end - start, by_then - start)
     for width in np.unique(length[length > 0]):
-        _judge(found, values, start, end, np.flatnonzero(length == width), int(width))
+        _judge(found, values, start, end, np.flatnonzero(length == width), int(width), learn)
     return found
 
 
-def _judge(found: Anomalies, values: Floats, start: Ints, end: Ints, asked: Ints, length: int) -> None:
+def _judge(
+    found: Anomalies, values: Floats, start: Ints, end: Ints, asked: Ints, length: int, learn: Learn
+) -> None:
     """The moments whose baseline is so long, a few machines at a time."""
     for some in _by_machine(start[asked], max(AT_ONCE // (length * values.shape[1]), 1)):
         of = asked[some]
         first, place = np.unique(start[of], return_inverse=True)
-        normals = learn_normals(values[first[:, None] + np.arange(length)], TRAILING)
+        normals = learn(values[first[:, None] + np.arange(length)], TRAILING)
         for part in np.array_split(np.arange(len(of)), len(of) * TRAILING * values.shape[1] // AT_ONCE + 1):
             means = _trailing(values, start[of[part]], end[of[part]], normals, place[part])
             z, distance = normals.distances(means, place[part])

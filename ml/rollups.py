@@ -1,0 +1,85 @@
+"""Roll-ups as one table: packed ones put in order, and newer ones put in their places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ml.columnar import STATISTICS, Packed
+from ml.features.history import Floats, Ints
+
+# Machine and bucket as one number that sorts like both: room for buckets of a second 544 years around 1970.
+BUCKETS = 2**35
+
+
+@dataclass(frozen=True)
+class Rollups:
+    """Rows sorted by machine and bucket, channels by name. statistics [6, rows, channels] in the order of
+    STATISTICS; NaN (n: 0) where a channel was not seen.
+    """
+
+    channels: tuple[str, ...]
+    machine_id: Ints
+    bucket: Ints
+    statistics: Floats
+
+    @classmethod
+    def of(cls, packed: Sequence[Packed], bucket_seconds: int, names: Mapping[int, str]) -> Rollups:
+        found = sorted({int(each) for part in packed for each in np.unique(part.channel_id)}, key=names.__getitem__)
+        channels = tuple(names[each] for each in found)
+        position = np.zeros(max(found, default=0) + 1, np.int64)
+        position[found] = np.arange(len(found))
+        keys = [_key(part.machine_id, part.start // bucket_seconds) for part in packed]
+        key = np.unique(np.concatenate([np.zeros(0, np.int64), *map(np.unique, keys)]))
+        table = _unseen(len(key), len(channels))
+        for part, own in zip(packed, keys, strict=True):
+            table[:, np.searchsorted(key, own), position[part.channel_id]] = part.statistics
+        return cls(channels, key // BUCKETS, key % BUCKETS - BUCKETS // 2, table)
+
+    @property
+    def bytes(self) -> int:
+        return self.machine_id.nbytes + self.bucket.nbytes + self.statistics.nbytes
+
+    def with_newer(self, newer: Rollups) -> Rollups:
+        """Rows of `newer` stand where both have one."""
+        if not len(newer.bucket):
+            return self
+        channels = tuple(sorted({*self.channels, *newer.channels}))
+        old, new = self._of(channels), newer._of(channels)
+        key, own = _key(old.machine_id, old.bucket), _key(new.machine_id, new.bucket)
+        stays = ~np.isin(key, own)
+        if stays.all():
+            place = np.searchsorted(key, own)
+            return Rollups(
+                channels,
+                np.insert(old.machine_id, place, new.machine_id),
+                np.insert(old.bucket, place, new.bucket),
+                np.insert(old.statistics, place, new.statistics, axis=1),
+            )
+        return old._take(stays).with_newer(new)
+
+    def since(self, bucket: int) -> Rollups:
+        """Without the rows before that bucket."""
+        return self if (self.bucket >= bucket).all() else self._take(self.bucket >= bucket)
+
+    def _take(self, rows: np.ndarray) -> Rollups:
+        return Rollups(self.channels, self.machine_id[rows], self.bucket[rows], self.statistics[:, rows])
+
+    def _of(self, channels: tuple[str, ...]) -> Rollups:
+        if channels == self.channels:
+            return self
+        table = _unseen(len(self.bucket), len(channels))
+        table[:, :, [channels.index(each) for each in self.channels]] = self.statistics
+        return Rollups(channels, self.machine_id, self.bucket, table)
+
+
+def _key(machine_id: Ints, bucket: Ints) -> Ints:
+    return np.asarray(machine_id * BUCKETS + bucket + BUCKETS // 2)
+
+
+def _unseen(rows: int, channels: int) -> Floats:
+    table = np.full((len(STATISTICS), rows, channels), np.nan)
+    table[STATISTICS.index("n")] = 0
+    return table
