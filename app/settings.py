@@ -1,4 +1,4 @@
-"""Every setting, read once from the environment (`DATABASE_URL` and `WEARWATCH_*`) and passed on."""
+"""Every setting, read once from the environment (`WEARWATCH_*` and two that others name) and passed on."""
 
 from __future__ import annotations
 
@@ -36,6 +36,9 @@ def _whole_seconds(value: timedelta) -> timedelta:
 
 # Writers take readings of the last day for never packed; the other day is for clocks that differ.
 SHORTEST_BEFORE_PACKING = timedelta(days=2)
+
+# Variables that others name, too.
+NOT_OURS = frozenset({"DATABASE_URL", "MLFLOW_TRACKING_URI"})
 
 Duration = Annotated[timedelta, _reading(parse_duration)]
 Limit = Annotated[
@@ -86,6 +89,11 @@ class Settings(BaseSettings):
         "gate",
         pattern="^(gate|person)$",
         description="Who lets a new model serve: the `gate` where it passes, or a `person` always.",
+    )
+    mlflow_tracking_uri: SecretStr | None = Field(
+        None,
+        validation_alias="MLFLOW_TRACKING_URI",
+        description="MLflow server that every training is told to; needs `wearwatch[mlflow]`.",
     )
     max_body_bytes: int = Field(16 << 20, ge=1024, description="Largest request body, as sent.")
     max_decompressed_bytes: int = Field(64 << 20, ge=1024, description="Largest body after gunzip.")
@@ -179,6 +187,11 @@ class Settings(BaseSettings):
         timedelta(days=60),
         description="Age from which readings are packed, a machine and day into one row; `0` never packs.",
     )
+    rollup_cache_mb: int = Field(
+        2000,
+        ge=0,
+        description="Roll-ups kept in the worker's memory between scorings, in MB; the rest is read each time.",
+    )
     keep_readings: Limit = Field(
         None, description="How long readings are kept; roll-ups stay. `0` keeps all; older ones are then refused."
     )
@@ -186,6 +199,11 @@ class Settings(BaseSettings):
         None, description="How long roll-ups, what models learn from and charts show, are kept; `0` keeps all."
     )
     keep_predictions: Limit = Field(None, description="How long predictions are kept; `0` keeps all.")
+    keep_model_runs: int = Field(
+        5,
+        ge=1,
+        description="Of how many newest trainings all models stay whole; of older, unused ones the card stays.",
+    )
     keep_rejected: Limit = Field(
         timedelta(days=90), description="How long refused readings are kept with their reasons; `0` keeps all."
     )
@@ -216,7 +234,7 @@ def get_settings() -> Settings:
 
 def variable_of(name: str) -> str:
     """The environment variable of a setting: `port` -> `WEARWATCH_PORT`."""
-    return name.upper() if name.lower() == "database_url" else f"WEARWATCH_{name.upper()}"
+    return name.upper() if name.upper() in NOT_OURS else f"WEARWATCH_{name.upper()}"
 
 
 async def settings_of(request: Request) -> Settings:

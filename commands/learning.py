@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -11,12 +11,14 @@ from rich.table import Table
 
 from app.database import session_scope
 from app.duration import parse_duration, parse_durations
+from app.errors import BadInput
 from app.risk import actions as risk_actions
 from app.risk import model_store
+from app.risk.model_search import ModelSearch
 from commands.console import ModelOption, TimeOption, database, out, parse_time, progress
 
 app = typer.Typer()
-models = typer.Typer(no_args_is_help=True, help="Trained models: list, show, promote, roll back.")
+models = typer.Typer(no_args_is_help=True, help="Trained models: list, show, promote, roll back, shadow.")
 app.add_typer(models, name="models")
 
 
@@ -26,12 +28,13 @@ def train(
     horizons: Annotated[str | None, typer.Option(help="How far ahead, like 24h,3d,7d.")] = None,
     seed: int = 0,
     promote: Annotated[bool, typer.Option(help="Let the best model serve if it beats the baselines.")] = True,
+    search: Annotated[str | None, typer.Option(help="Try settings for so long before, like 30m.")] = None,
 ) -> None:
     """Learn from recorded failures up to a time: baselines, forest, network and their ensemble.
 
     Without enough failures, the anomaly score serves alone: how far each machine is from its own normal.
 
-    Example: `wearwatch train --until 2026-10-01 --horizons 24h,3d,7d`
+    Example: `wearwatch train --until 2026-10-01 --horizons 24h,3d,7d --search 30m`
     """
     from ml.jobs import train as job
     from ml.jobs.courtesy import give_way
@@ -39,7 +42,16 @@ def train(
     spans = parse_durations(horizons) if horizons else None
     with database() as (engine, settings), progress("training") as show:
         give_way()
-        result = job.train(engine, settings, until=until, horizons=spans, seed=seed, promote=promote, progress=show)
+        result = job.train(
+            engine,
+            settings,
+            until=until,
+            horizons=spans,
+            seed=seed,
+            promote=promote,
+            search=parse_duration(search) if search else timedelta(),
+            progress=show,
+        )
     if any(card["horizons"] for _, _, card in result.rows):
         out.print(job.table(result))
     out.print(result.verdict)
@@ -114,11 +126,11 @@ def list_models(most: Annotated[int, typer.Option(min=1, max=1000)] = 20) -> Non
     """
     table = Table("model", "kind", "status", "trained until", "horizons", "verdict")
     with database() as (engine, _), session_scope(engine) as session:
-        for model in model_store.list_models(session, most, 0)[0]:
+        for model in model_store.list_models(session, ModelSearch(limit=most))[0]:
             horizons = ", ".join(f"{hours:g} h" for hours in model.horizons_hours)
             verdict = str(model.card.get("verdict", ""))
             table.add_row(
-                str(model.id), model.kind, model.status, f"{model.trained_until:%Y-%m-%d %H:%M}", horizons, verdict
+                str(model.id), model.kind, model.state, f"{model.trained_until:%Y-%m-%d %H:%M}", horizons, verdict
             )
     out.print(table)
 
@@ -131,6 +143,22 @@ def show_model(model: int) -> None:
     """
     with database() as (engine, _), session_scope(engine) as session:
         out.print_json(data=model_store.model_by_id(session, model).card)
+
+
+@models.command("drift")
+def report_model(model: Annotated[int | None, typer.Argument(help="The champion without it.")] = None) -> None:
+    """Report whether the plant still looks like what a model learnt from, and what came true of what it said.
+
+    Example: `wearwatch models drift`
+    """
+    from ml.jobs import monitor as job
+    from ml.jobs.courtesy import give_way
+
+    with database() as (engine, settings), progress("looking") as show:
+        give_way()
+        report = job.monitor(engine, settings, model, progress=show)
+    out.print(job.table(report))
+    out.print(f"Model {report.model_id}. {report.body['verdict']}")
 
 
 @models.command("promote")
@@ -154,5 +182,22 @@ def roll_back_model() -> None:
     Example: `wearwatch models rollback`
     """
     with database() as (engine, _), session_scope(engine) as session:
-        back = risk_actions.roll_back(session, None)
+        back = risk_actions.roll_back(session, None, datetime.now(UTC))
         out.print(f"Model {back.id} ({back.kind}) serves again.")
+
+
+@models.command("shadow")
+def shadow_model(model: Annotated[str, typer.Argument(help="Number of a model, or `none`.")]) -> None:
+    """Score a model beside the one that serves, without serving it; one at most.
+
+    Example: `wearwatch models shadow 7`
+    """
+    if model != "none" and not model.isdecimal():
+        raise BadInput(f"{model!r} is not the number of a model: name one, or `none`.")
+    with database() as (engine, _), session_scope(engine) as session:
+        shadow = risk_actions.shadow(session, None, None if model == "none" else int(model))
+        out.print(
+            f"Model {shadow.id} ({shadow.kind}) is scored in the shadow of the one that serves."
+            if shadow
+            else "No model is scored in the shadow now."
+        )

@@ -12,22 +12,27 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
+from app.risk.actions import refuse_pruned
 from app.risk.tables import Model, ModelArtefact
+from ml.code_version import code_version
 from ml.features.catalogue import Feature
 from ml.fitted import FittedModel
 from ml.manifest import FORMAT, Untrusted, check_signed, check_versions, library_versions, signature
+from ml.opening import opened
 
 KEY_FILE = "artefact.key"
 KEY_BYTES = 32
+# Read as a whole before their hashes can be told; the largest of ours take a tenth of it.
+MOST_BYTES = 1 << 28
 
 
 @dataclass(frozen=True)
 class Saved:
-    """A model out of the database, with the exact feature list it learnt from."""
+    """A model out of the database, with the exact feature list it learnt from and its manifest's signature."""
 
     id: int
     fitted: FittedModel
@@ -36,6 +41,7 @@ class Saved:
     modes: tuple[str, ...]
     bucket_seconds: int
     trained_until: datetime
+    signature: str = ""
 
 
 def artefact_key(data_dir: Path) -> bytes:
@@ -78,22 +84,27 @@ def save_model(
     features: Sequence[Feature],
     card: Mapping[str, Any],
     seed: int,
-    data_hash: str = "",
+    data_hash: str,
 ) -> Model:
-    """A candidate with its parts; `data_hash` names the data it learnt from."""
+    """A candidate with its parts; `data_hash` names the data it learnt from. How it was made joins its card."""
     parts = fitted.parts()
+    record = {
+        "seed": seed,
+        "data_hash": data_hash,
+        "code_version": code_version(),
+        "libraries": library_versions(),
+        "parameters": fitted.model.parameters(),
+    }
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "kind": fitted.kind,
         "run": run,
-        "seed": seed,
+        **record,
         "trained_until": trained_until.isoformat(),
         "bucket_seconds": bucket_seconds,
         "horizons_hours": [float(hours) for hours in horizons_hours],
         "modes": list(modes),
         "features": [asdict(feature) for feature in features],
-        "libraries": library_versions(),
-        "data_hash": data_hash,
         "learnt_from": card.get("learnt_from"),
         "metrics": [{"hours": each["hours"], **each["model"]} for each in card.get("horizons", ())],
         "parts": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(parts.items())},
@@ -107,7 +118,7 @@ def save_model(
         bucket_seconds=bucket_seconds,
         horizons_hours=manifest["horizons_hours"],
         modes=manifest["modes"],
-        card=dict(card),
+        card={**card, **record},
         manifest=manifest,
     )
     session.add(model)
@@ -117,30 +128,45 @@ def save_model(
     return model
 
 
-def load_model(session: Session, model_id: int, *, key: bytes) -> Saved:
-    """Raises NotFound, Untrusted before anything is parsed, or Outdated after a library's upgrade."""
+def load_model(session: Session, model_id: int, *, key: bytes, known: Saved | None = None) -> Saved:
+    """Raises NotFound, Conflict for a mere record, Untrusted before anything is parsed, Outdated after upgrades.
+
+    All that is checked each time; `known` is given back if it was read from the very same parts.
+    """
     model = session.get(Model, model_id)
     if model is None:
         raise NotFound(f"There is no model {model_id}.")
+    refuse_pruned(model)
     manifest: dict[str, Any] = dict(model.manifest)
-    stored = session.scalars(select(ModelArtefact).filter_by(model_id=model_id))
-    parts = {artefact.part: artefact.content for artefact in stored}
+    parts = _parts(session, model_id)
     check_signed(manifest, parts, key, f"Model {model_id}")
     _check_columns(model, manifest)
     check_versions(manifest, f"Model {model_id}")
+    if known is not None and known.signature == manifest["signature"]:
+        return known
     return Saved(
         model.id,
-        FittedModel.from_parts(manifest["kind"], parts),
+        opened(f"Model {model_id}", manifest, parts),
         tuple(Feature(**each) for each in manifest["features"]),
         tuple(manifest["horizons_hours"]),
         tuple(manifest["modes"]),
         manifest["bucket_seconds"],
         datetime.fromisoformat(manifest["trained_until"]),
+        manifest["signature"],
     )
+
+
+def _parts(session: Session, model_id: int) -> dict[str, bytes]:
+    of_model = ModelArtefact.model_id == model_id
+    size = session.scalar(select(func.sum(func.octet_length(ModelArtefact.content))).where(of_model)) or 0
+    if size > MOST_BYTES:
+        raise Untrusted(f"Model {model_id} is larger than any that is kept here: {size >> 20} MiB. Train again.")
+    return dict(session.execute(select(ModelArtefact.part, ModelArtefact.content).where(of_model)).all())
 
 
 def _check_columns(model: Model, manifest: Mapping[str, Any]) -> None:
     """What the service shows beside a prediction must be what was signed."""
-    shown = (model.kind, list(model.horizons_hours), list(model.modes), model.bucket_seconds)
-    if shown != tuple(manifest[name] for name in ("kind", "horizons_hours", "modes", "bucket_seconds")):
+    signed = {**manifest, "trained_until": datetime.fromisoformat(manifest["trained_until"])}
+    shown = ("kind", "run", "trained_until", "horizons_hours", "modes", "bucket_seconds")
+    if any(getattr(model, name) != signed[name] for name in shown):
         raise Untrusted(f"Model {model.id}: its row in the database does not fit its manifest. Train again.")

@@ -56,7 +56,7 @@ def gate(
     """`risk` [n, K] is the candidate's of the judged moments, said by a model that had not seen their time."""
     if not card["beats_baselines"]:
         return Verdict(False, str(card["verdict"]))
-    off = _miscalibrated(card["horizons"])
+    off = miscalibrated(card["horizons"])
     if off:
         return Verdict(False, f"Not calibrated: {off}.")
     if serving is None:
@@ -87,7 +87,7 @@ def gate(
     return Verdict(True, f"{card['verdict']} {compared[0].upper()}{compared[1:]} ({failures} failures).")
 
 
-def _miscalibrated(horizons: Sequence[Mapping[str, Any]]) -> str | None:
+def miscalibrated(horizons: Sequence[Mapping[str, Any]]) -> str | None:
     """Where far more or far fewer failed than was said, by more than chance of so many failures explains."""
     for each in horizons:
         points = each["reliability"]

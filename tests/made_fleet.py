@@ -19,7 +19,7 @@ from app.ingest.partitions import ensure_partitions
 from app.ingest.quality_tables import ReadingFlag
 from app.ingest.tables import CORE_CHANNELS, Channel, ReadingConflict, RejectedReading
 from app.planning.tables import Plan, PlanItem
-from app.risk.tables import LatestPrediction, Model, Prediction
+from app.risk.tables import LatestPrediction, Model, ModelReport, Prediction
 
 HORIZONS = [24.0, 72.0, 168.0, 336.0, 720.0]
 LINES = {
@@ -82,6 +82,12 @@ def _card(dice: random.Random, skill: float) -> dict[str, object]:
             "baselines": {"weibull": figures(0.12), "logistic": figures(0.31)},
             "reliability": bins,
             "pr_curve": curve,
+            "machine_years": 20.0,
+            "lead_times": [hours * pr * (1 - place / 40) for place in range(int(41 * pr))],
+            "alert_curve": [
+                {"threshold": 0.001 * 2**step, "caught": 41 - 4 * step, "false_alarms": round(400 / 3**step, 1)}
+                for step in range(10)
+            ],
         }
 
     return {
@@ -99,15 +105,16 @@ def _card(dice: random.Random, skill: float) -> dict[str, object]:
             "rows": 41202,
             "machines": 60,
             "failures": 41,
+            "by_mode": {"VIB": 29, "OHE": 12},
             "from": "2026-07-24T00:00:00+00:00",
             "until": "2026-10-20T00:00:00+00:00",
         },
         "judged_on": {
-            "rows": 41202,
+            "rows": 9202,
             "machines": 60,
             "failures": 41,
-            "from": "2026-07-24T00:00:00+00:00",
-            "until": "2026-10-20T00:00:00+00:00",
+            "from": "2026-10-27T00:00:00+00:00",
+            "until": "2026-11-19T00:00:00+00:00",
         },
     }
 
@@ -134,7 +141,56 @@ def make_models(session: Session, now: datetime, dice: random.Random) -> list[Mo
     ]
     session.add_all(models)
     session.flush()
+    session.add(ModelReport(model_id=models[-1].id, as_of=now, asks_for_training=True, body=report_body()))
+    session.flush()
     return models
+
+
+def report_body() -> dict[str, object]:
+    """As ml.jobs.monitor writes it: vibration moved, the current is gone, one horizon can be judged."""
+    same = {
+        "machines": 60,
+        "ratio": 1.0,
+        "psi": 0.04,
+        "moved": False,
+        "unknown": 0.0,
+        "gone": False,
+        "outside": 0.0,
+    }
+    vibration = same | {"then": [1.1, 2.2, 3.4], "now": [1.9, 3.1, 4.4], "psi": 0.61, "moved": True}
+    current = same | {
+        "then": [9.0, 14.0, 22.0],
+        "now": None,
+        "machines": 0,
+        "psi": None,
+        "unknown": 1.0,
+        "gone": True,
+    }
+    judged = {"failures_caught": 5, "failures": 6, "brier": 0.031, "false_alarms_per_machine_year": 2.5}
+    points = [
+        {"predicted": 0.05, "observed": 0.04, "weight": 900.0},
+        {"predicted": 0.6, "observed": 0.7, "weight": 50.0},
+    ]
+    return {
+        "verdict": "Training again is advised: vibration is 3.1 mm/s in the middle of 60 machines and was 2.2.",
+        "machines": 60,
+        "fewest_failures": 5,
+        "moved": ["vibration_mm_s", "current_a"],
+        "channels": {
+            "vibration_mm_s": vibration | {"words": "vibration", "unit": "mm/s"},
+            "current_a": current | {"words": "current", "unit": "A"},
+        },
+        "risks": [same | {"hours": 168.0, "then": [0.01, 0.03, 0.2], "now": [0.01, 0.04, 0.22]}],
+        "realised": {
+            "predictions": 12_000,
+            "without_risk": 40,
+            "one_in": 1,
+            "horizons": [
+                {"hours": 24.0, "failures": 2, "reliability": [], "model": {}, "card": {}},
+                {"hours": 168.0, "failures": 6, "reliability": points, "model": judged, "card": {"brier": 0.03}},
+            ],
+        },
+    }
 
 
 def make_machines(session: Session) -> list[Machine]:

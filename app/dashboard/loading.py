@@ -13,16 +13,20 @@ from app.dashboard.context import LeftOut, ProposedService
 from app.dashboard.data_page import DataFacts
 from app.dashboard.fleet_page import MOST_CHANGES, MOST_FULL_TILES, Asked, FleetFacts, silent_machines
 from app.dashboard.machine_page import MachineFacts
+from app.dashboard.models_page import MODELS_PER_PAGE, ModelFacts, ModelsAsked
 from app.fleet.actions import failure_modes_of
 from app.fleet.failure_modes import FailureModes
 from app.fleet.store import list_events, machine_by_key
 from app.ingest import account, ledger
 from app.ingest.flags import flags
+from app.jobs.trainings import failed_trainings
 from app.planning import store as planning_store
 from app.planning.tables import Plan
+from app.risk import model_store
 from app.risk import store as risk_store
 from app.risk.assess import STATUS_HORIZON_HOURS
 from app.risk.history_store import history
+from app.risk.model_search import ModelSearch
 from app.risk.ranking_store import ranked_fleet
 from app.risk.reading_risk import ranked_machine, ranking_question, risk_out
 from app.risk.tables import Model
@@ -106,6 +110,20 @@ def _proposed(proposed: planning_store.Proposed) -> ProposedService | None:
         cost_if_waiting=item.cost_if_waiting,
         reason=item.reason,
     )
+
+
+def model_facts(session: Session, asked: ModelsAsked) -> ModelFacts:
+    search = ModelSearch(
+        kind=asked.kind or None,
+        status=asked.status or None,
+        sort="standing",
+        limit=MODELS_PER_PAGE,
+        offset=(asked.page - 1) * MODELS_PER_PAGE,
+    )
+    models, total = model_store.list_models(session, search)
+    serving = risk_store.champion(session)
+    report = model_store.newest_report(session, serving.id) if serving else None
+    return ModelFacts(models, total, failed_trainings(session), model_store.kinds(session), report)
 
 
 def data_facts(session: Session, settings: Settings, now: datetime, sender: str, machine: str) -> DataFacts:

@@ -1,14 +1,15 @@
-"""The models' pages: what each card says, in tables and curves. Cards are ml.evaluation's; old ones lack parts."""
+"""A model's page: what each card says, in tables and curves. Cards are ml.evaluation's; old ones lack parts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from app.dashboard import words
 from app.dashboard.context import Frame
-from app.dashboard.record_context import Figure, FigureRow, ModelPage, ModelRow, ModelsPage
+from app.dashboard.record_context import Figure, FigureRow, Learnt, ModelPage, ModelRow
 from app.risk.assess import STATUS_HORIZON_HOURS
 from app.risk.tables import Model
 
@@ -29,11 +30,14 @@ CARD_FACTS = (
     ("judged_on", "judged on"),
     ("features", "features"),
     ("gate", "gate"),
+    ("search", "search"),
     ("conditions", "operating conditions"),
     ("split", "split"),
     ("refit", "last fit"),
     ("band", "interval"),
     ("seed", "seed"),
+    ("data_hash", "data"),
+    ("code_version", "code version"),
     ("fit_seconds", "seconds to fit"),
 )
 LONGEST_FACT = 400
@@ -41,9 +45,13 @@ LONGEST_FACT = 400
 DECIMALS = 3
 
 
-def models_page(frame: Frame, models: Sequence[Model]) -> ModelsPage:
-    order = {"champion": 0, "candidate": 1, "retired": 2}
-    return ModelsPage(frame, tuple(map(model_row, sorted(models, key=lambda m: (order[m.status], -m.id)))))
+@dataclass(frozen=True)
+class Costs:
+    """What a failure and a service cost where nothing is known of the machine."""
+
+    failure: float
+    preventive: float
+    currency: str
 
 
 def model_row(model: Model) -> ModelRow:
@@ -54,7 +62,7 @@ def model_row(model: Model) -> ModelRow:
     return ModelRow(
         id=model.id,
         kind=model.kind,
-        status=model.status,
+        status=model.state,
         created_at=model.created_at,
         trained_until=model.trained_until,
         promoted_at=model.promoted_at,
@@ -63,7 +71,7 @@ def model_row(model: Model) -> ModelRow:
     )
 
 
-def model_page(frame: Frame, model: Model) -> ModelPage:
+def model_page(frame: Frame, model: Model, costs: Costs) -> ModelPage:
     horizons = _horizons(model.card)
     return ModelPage(
         frame=frame,
@@ -72,7 +80,8 @@ def model_page(frame: Frame, model: Model) -> ModelPage:
         horizons=tuple(map(_within, horizons)),
         figures=_figures(model.kind, horizons),
         warning_time=_warning_time(horizons),
-        curves=_curves(horizons),
+        curves=_curves(horizons, costs),
+        learnt=_learnt(model.card),
         proven=bool(model.card.get("beats_baselines")),
         warnings=tuple(map(str, _list(model.card.get("warnings")))),
     )
@@ -146,7 +155,7 @@ def _false_alarms(figures: Mapping[str, Any]) -> str:
     return words.NOTHING if alarms is None else f"{alarms:.1f}"
 
 
-def _curves(horizons: list[Mapping[str, Any]]) -> dict[str, Any]:
+def _curves(horizons: list[Mapping[str, Any]], costs: Costs) -> dict[str, Any]:
     reliability, precision_recall = [], []
     for each in horizons:
         within = _within(each)
@@ -160,7 +169,50 @@ def _curves(horizons: list[Mapping[str, Any]]) -> dict[str, Any]:
                 {"horizon": within, "recall": curve[0], "precision": curve[1], "prevalence": prevalence}
             )
     marked = _within(_status_horizon(horizons)) if horizons else ""
-    return {"reliability": reliability, "precision_recall": precision_recall, "marked": marked}
+    return {
+        "reliability": reliability,
+        "precision_recall": precision_recall,
+        "lead": [told for each in horizons if (told := _lead_curve(each))],
+        "cost": [told for each in horizons if (told := _cost_curve(each, costs))],
+        "currency": costs.currency,
+        "marked": marked,
+    }
+
+
+def _lead_curve(horizon: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Share of the failures that were warned of at least so many hours ahead; falls in steps."""
+    failures, leads = _number(horizon.get("failures")), [_number(each) for each in _list(horizon.get("lead_times"))]
+    known = sorted((each for each in leads if each is not None), reverse=True)
+    if not failures or "lead_times" not in horizon:
+        return None
+    shares = [(place + 1) / failures for place in range(len(known))]
+    # From the right: nobody is warned longer ahead than the longest, everybody caught at least a moment.
+    return {
+        "horizon": _within(horizon),
+        "hours": [0.0, *reversed(known)],
+        "share": [len(known) / failures, *reversed(shares)],
+    }
+
+
+def _cost_curve(horizon: Mapping[str, Any], costs: Costs) -> dict[str, Any] | None:
+    """A service for every alert, a failure for every one that was missed, by threshold; a machine and year."""
+    failures, years = _number(horizon.get("failures")), _number(horizon.get("machine_years"))
+    points = [_mapping(each) for each in _list(horizon.get("alert_curve"))]
+    if not failures or not years or not points:
+        return None
+    cost = [
+        ((failures - each["caught"]) * costs.failure + (each["caught"] + each["false_alarms"]) * costs.preventive)
+        / years
+        for each in points
+    ]
+    return {
+        "horizon": _within(horizon),
+        "threshold": [each["threshold"] for each in points],
+        "cost": [round(each, 2) for each in cost],
+        "caught": [f"{each['caught']:.0f} of {failures:.0f}" for each in points],
+        "used": _number(horizon.get("threshold")),
+        "unwarned": round(failures * costs.failure / years, 2),
+    }
 
 
 def _points(curve: object, x: str, y: str) -> tuple[list[float], list[float]]:
@@ -206,6 +258,30 @@ def _window(window: Mapping[str, Any]) -> str:
     ]
     days = [str(window[end])[:10] for end in ("from", "until") if window.get(end)]
     return ", ".join(part for part in (" ".join(filter(None, counts)), " to ".join(days)) if part)
+
+
+def _learnt(card: Mapping[str, Any]) -> Learnt | None:
+    """Where on a line from 0 to 100 learning and judged time lie, and which failures were learnt from."""
+    learnt, judged = _mapping(card.get("learnt_from")), _mapping(card.get("judged_on"))
+    ends = [_time(window.get(name)) for window in (learnt, judged) for name in ("from", "until")]
+    begin, *_ = ends
+    if begin is None or ends[1] is None:
+        return None
+    last = max(end for end in ends if end is not None)
+    span = max((last - begin).total_seconds(), 1.0)
+    places = [None if end is None else 100 * (end - begin).total_seconds() / span for end in ends]
+    modes = {str(mode): int(count) for mode, count in _mapping(learnt.get("by_mode")).items()}
+    most = max(modes.values(), default=1)
+    return Learnt(
+        (begin, last),
+        (places[0] or 0.0, places[1] or 0.0),
+        None if places[2] is None or places[3] is None else (places[2], places[3]),
+        tuple((mode, count, 100 * count / max(most, 1)) for mode, count in modes.items()),
+    )
+
+
+def _time(value: object) -> datetime | None:
+    return datetime.fromisoformat(value) if isinstance(value, str) else None
 
 
 def _status_horizon(horizons: list[Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.dashboard.context import Frame
+from app.jobs.trainings import FailedTrainings
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,29 @@ class ModelRow:
 
 
 @dataclass(frozen=True)
+class ModelFilters:
+    kind: str
+    status: str
+    page: int
+    pages: int
+    total: int
+    kinds: tuple[str, ...]
+    statuses: tuple[str, ...]
+
+    @property
+    def active(self) -> bool:
+        return bool(self.kind or self.status)
+
+
+@dataclass(frozen=True)
 class ModelsPage:
+    """`asks` is the newest report on `champion`, a model's number, where it asks for a training."""
+
     frame: Frame
+    filters: ModelFilters
+    failed: FailedTrainings | None
+    asks: str | None
+    champion: int | None
     models: tuple[ModelRow, ...]
 
 
@@ -45,6 +67,17 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Learnt:
+    """From when to when; where on a line from 0 to 100 the learning and the judged time lie; failures by mode with
+    the length of their bar, the most being 100."""
+
+    ends: tuple[datetime, datetime]
+    learning: tuple[float, float]
+    judged: tuple[float, float] | None
+    modes: tuple[tuple[str, int, float], ...]
+
+
+@dataclass(frozen=True)
 class ModelPage:
     frame: Frame
     model: ModelRow
@@ -53,5 +86,59 @@ class ModelPage:
     figures: tuple[Figure, ...]
     warning_time: tuple[tuple[str, tuple[str, ...]], ...]
     curves: dict[str, object]
+    learnt: Learnt | None
     proven: bool
     warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Span:
+    """10th, 50th and 90th percentile, and where they lie on a line from 0 to 100."""
+
+    low: str
+    middle: str
+    high: str
+    places: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class ValueRow:
+    """One value then and now; None where nobody had it. `state` is in words, `moved` marks it."""
+
+    words: str
+    unit: str
+    then: Span | None
+    now: Span | None
+    machines: int
+    psi: float | None
+    moved: bool
+    state: str
+
+
+@dataclass(frozen=True)
+class RealisedRow:
+    """What came true within one horizon; figures are None, and `state` says why, with too few failures."""
+
+    within: str
+    failures: int
+    said: float | None
+    seen: float | None
+    caught: str
+    false_alarms: str
+    brier: float | None
+    promised: float | None
+    state: str
+
+
+@dataclass(frozen=True)
+class DriftPage:
+    """`verdict` is None where the model was never looked at."""
+
+    frame: Frame
+    model: ModelRow
+    as_of: datetime | None
+    verdict: str | None
+    asks: bool
+    values: tuple[ValueRow, ...]
+    realised: tuple[RealisedRow, ...]
+    counted: str

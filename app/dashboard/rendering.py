@@ -22,7 +22,7 @@ from app.dashboard.context import (
     SignInPage,
 )
 from app.dashboard.data_context import DataPage
-from app.dashboard.record_context import ModelPage, ModelsPage
+from app.dashboard.record_context import DriftPage, ModelFilters, ModelPage, ModelsPage
 from app.dashboard.store import COUNTED_UP_TO
 from app.security.principal import Principal, Role
 from app.settings import Settings
@@ -36,9 +36,10 @@ BY_CONTEXT: dict[type, str] = {
     PlanPage: "plan.html",
     ModelsPage: "models.html",
     ModelPage: "model.html",
+    DriftPage: "drift.html",
     DataPage: "data.html",
 }
-Page = SignInPage | ProblemPage | FleetPage | MachinePage | PlanPage | ModelsPage | ModelPage | DataPage
+Page = SignInPage | ProblemPage | FleetPage | MachinePage | PlanPage | ModelsPage | ModelPage | DriftPage | DataPage
 # What encodeURIComponent leaves as it is, so that scripts and pages write the same addresses.
 PLAIN_IN_ADDRESSES = "!'()*"
 
@@ -56,6 +57,7 @@ def environment() -> Environment:
         asset=asset_address,
         path=path_part,
         turn=turn,
+        turn_models=turn_models,
         words=counted_word,
         words_up_to=up_to_a_limit,
         kind=words.model_kind,
@@ -107,6 +109,11 @@ def turn(filters: Filters, page: int) -> str:
     """The address of another page of the same table."""
     asked = {"site": filters.site, "line": filters.line, "q": filters.search, "page": page}
     return "/?" + urlencode({name: value for name, value in asked.items() if value})
+
+
+def turn_models(filters: ModelFilters, page: int) -> str:
+    asked = {"kind": filters.kind, "status": filters.status, "page": page}
+    return "/models?" + urlencode({name: value for name, value in asked.items() if value})
 
 
 def counted_word(count: int, one: str, with_count: bool = False) -> str:

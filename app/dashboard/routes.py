@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import RedirectResponse, Response
@@ -11,10 +11,12 @@ from app.clock import NowDep
 from app.dashboard import assets, loading, sign_in_routes, stream
 from app.dashboard.context import EventForm
 from app.dashboard.data_page import data_page
+from app.dashboard.drift_page import drift_page
 from app.dashboard.event_form import event_of, typed
 from app.dashboard.fleet_page import Asked, fleet_page
 from app.dashboard.machine_page import machine_page
-from app.dashboard.model_page import model_page, models_page
+from app.dashboard.model_page import Costs, model_page
+from app.dashboard.models_page import ModelsAsked, models_page
 from app.dashboard.page_route import PageRoute
 from app.dashboard.plan_page import plan_page
 from app.dashboard.rendering import answer, frame, path_part
@@ -25,16 +27,16 @@ from app.fleet.actions import record_event
 from app.fleet.routes import FailureModesDep
 from app.risk import actions as risk_actions
 from app.risk import model_store
+from app.risk.tables import ModelStatus
 from app.security.policy import PrincipalDep, Role, allow
 from app.settings import SettingsDep
-from app.text import LONGEST_NAME
+from app.text import LONGEST_NAME, Name
 
 router = APIRouter(include_in_schema=False)
 pages = APIRouter(include_in_schema=False, route_class=PageRoute, dependencies=[allow(Role.OPERATOR)])
 
-MOST_MODELS = 200
-
 Choice = Annotated[str, Query(max_length=LONGEST_NAME, pattern=r"^[^\x00]*$")]
+Page = Annotated[int, Query(ge=1, le=100_000)]
 Sender = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$")]
 Key = Annotated[str, Path(max_length=LONGEST_NAME, pattern=r"^[^\x00]+$")]
 
@@ -48,7 +50,7 @@ def show_fleet(
     site: Choice = "",
     line: Choice = "",
     q: Choice = "",
-    page: Annotated[int, Query(ge=1, le=100_000)] = 1,
+    page: Page = 1,
 ) -> Response:
     asked = Asked(site, line, q.strip(), page)
     facts = loading.fleet_facts(session, settings, now, asked)
@@ -96,9 +98,18 @@ def show_plan(session: SessionDep, settings: SettingsDep, principal: PrincipalDe
 
 
 @pages.get("/models")
-def show_models(session: SessionDep, settings: SettingsDep, principal: PrincipalDep, now: NowDep) -> Response:
-    models, _ = model_store.list_models(session, MOST_MODELS, 0)
-    return answer(models_page(frame(settings, principal, now, "models"), models))
+def show_models(
+    session: SessionDep,
+    settings: SettingsDep,
+    principal: PrincipalDep,
+    now: NowDep,
+    kind: Name | Literal[""] = "",
+    status: ModelStatus | Literal[""] = "",
+    page: Page = 1,
+) -> Response:
+    asked = ModelsAsked(kind, status, page)
+    facts = loading.model_facts(session, asked)
+    return answer(models_page(frame(settings, principal, now, "models"), facts, asked))
 
 
 @pages.get("/models/{model_id}")
@@ -106,7 +117,17 @@ def show_model(
     session: SessionDep, settings: SettingsDep, principal: PrincipalDep, now: NowDep, model_id: int
 ) -> Response:
     model = model_store.model_by_id(session, model_id)
-    return answer(model_page(frame(settings, principal, now, "models"), model))
+    costs = Costs(settings.failure_cost, settings.preventive_cost, settings.currency)
+    return answer(model_page(frame(settings, principal, now, "models"), model, costs))
+
+
+@pages.get("/models/{model_id}/drift")
+def show_drift(
+    session: SessionDep, settings: SettingsDep, principal: PrincipalDep, now: NowDep, model_id: int
+) -> Response:
+    model = model_store.model_by_id(session, model_id)
+    report = model_store.newest_report(session, model.id)
+    return answer(drift_page(frame(settings, principal, now, "models"), model, report))
 
 
 @pages.post("/models/{model_id}/promote", dependencies=[allow(Role.ADMIN)])

@@ -22,7 +22,10 @@ class JobIn(BaseModel):
 
 
 class JobOut(BaseModel):
-    """A job; `started_at` and `finished_at` are null until then. Finished jobs that went well are not kept."""
+    """A job; `started_at` and `finished_at` are null until then. Finished jobs that went well are not kept.
+
+    `reason`: why a training failed; of other jobs the worker's log says it.
+    """
 
     id: int
     kind: str
@@ -31,6 +34,7 @@ class JobOut(BaseModel):
     asked_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
+    reason: str | None
 
 
 class JobsOut(BaseModel):

@@ -15,7 +15,8 @@ LIST_JOBS = text("""
     SELECT job.id, task_name AS kind, status::text, attempts,
         min(event.at) FILTER (WHERE event.type = 'deferred') AS asked_at,
         max(event.at) FILTER (WHERE event.type = 'started') AS started_at,
-        max(event.at) FILTER (WHERE event.type IN ('succeeded', 'failed', 'cancelled', 'aborted')) AS finished_at
+        max(event.at) FILTER (WHERE event.type IN ('succeeded', 'failed', 'cancelled', 'aborted')) AS finished_at,
+        (SELECT reason FROM training_failures WHERE job_id = job.id) AS reason
     FROM procrastinate_jobs job LEFT JOIN procrastinate_events event ON event.job_id = job.id
     WHERE status <> 'succeeded' AND (task_name NOT IN ('refresh', 'rescue', 'schedule') OR status = 'failed')
     GROUP BY job.id ORDER BY job.id DESC LIMIT :most

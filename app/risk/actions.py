@@ -1,4 +1,4 @@
-"""Which model serves: promotion and the way back, each one transaction with its line in the audit log."""
+"""Which model serves, and which is its shadow: each change one transaction with its line in the audit log."""
 
 from __future__ import annotations
 
@@ -25,21 +25,42 @@ def promote(
     model, current = model_store.model_by_id(session, model_id), store.champion(session)
     if model is current:
         return model
+    refuse_pruned(model)
     if not unproven and not model.card.get("beats_baselines"):
         raise Conflict(f"Model {model_id} is not promoted: {_verdict(model)} Promote it as unproven to insist.")
-    model_store.make_champion(session, model, current, now)
+    model_store.make_champion(session, model, current, now, now)
     return _serve(session, principal, "promote model", model, current)
 
 
-def roll_back(session: Session, principal: Principal | None) -> Model:
+def roll_back(session: Session, principal: Principal | None, now: datetime) -> Model:
     """Let the model before the champion serve again; `promoted_at` stays, so that twice goes back two models."""
     model_store.lock_promotion(session)
     current = store.champion(session)
     before = model_store.served_before(session, current) if current else None
     if before is None:
         raise Conflict("There is no earlier model to go back to.")
-    model_store.make_champion(session, before, current, before.promoted_at)
+    model_store.make_champion(session, before, current, before.promoted_at, now)
     return _serve(session, principal, "roll back model", before, current)
+
+
+def shadow(session: Session, principal: Principal | None, model_id: int | None) -> Model | None:
+    """Score this model beside the champion, unserved, in the place of the shadow before it; None: none any more.
+
+    Raises Conflict for the champion: it is scored already.
+    """
+    model_store.lock_promotion(session)
+    model = None if model_id is None else model_store.model_by_id(session, model_id)
+    current = model_store.shadow(session)
+    if model is current:
+        return model
+    if model is not None and model.status == "champion":
+        raise Conflict(f"Model {model.id} serves already, and the shadow is scored beside the one that serves.")
+    if model is not None:
+        refuse_pruned(model)
+    model_store.make_shadow(session, model, current)
+    subject = "no model" if model is None else f"model {model.id}"
+    audit(session, principal, "shadow model", subject, {"shadow_before": current.id if current else None})
+    return model
 
 
 def _serve(
@@ -49,6 +70,14 @@ def _serve(
     audit(session, principal, action, f"model {model.id}", {"served_before": current.id if current else None})
     announce(session, "risk")
     return model
+
+
+def refuse_pruned(model: Model) -> None:
+    """Raises Conflict where nothing is left of a model but its record."""
+    if model.pruned_at is not None:
+        raise Conflict(
+            f"Model {model.id} is a record only: its parts were dropped on {model.pruned_at:%Y-%m-%d}. Train again."
+        )
 
 
 def _verdict(model: Model) -> str:

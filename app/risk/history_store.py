@@ -13,14 +13,16 @@ from app.risk.curve_sql import probability_at
 # Points are thinned to this many, keeping the highest risk of each stretch.
 MOST_POINTS = 2000
 
-# Of several models that scored the same moment, the one promoted last; a model never promoted was never served.
+# Of several models that scored the same moment, the one that served then, else the one promoted last; a model never
+# promoted was never served.
 HISTORY = """
     WITH said AS (
         SELECT DISTINCT ON (p.as_of) p.as_of, p.model_id, p.horizons_hours, p.probabilities, p.anomaly_score,
             {probability} AS probability
         FROM predictions p JOIN models ON models.id = p.model_id AND models.promoted_at IS NOT NULL
         WHERE p.machine_id = :machine_id AND p.as_of >= :since AND p.as_of < :until
-        ORDER BY p.as_of, models.promoted_at DESC
+        ORDER BY p.as_of, p.scored_at BETWEEN models.promoted_at AND coalesce(models.served_until, 'infinity') DESC,
+            models.promoted_at DESC
     ), stretches AS (SELECT said.*, ntile(:most_points) OVER (ORDER BY as_of) AS stretch FROM said)
     SELECT DISTINCT ON (stretch) as_of, model_id, probability, anomaly_score
     FROM stretches ORDER BY stretch, probability DESC NULLS LAST, as_of

@@ -6,20 +6,32 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import func, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from app.errors import NotFound
-from app.risk.tables import Model
+from app.risk.model_search import ModelSearch, models_found
+from app.risk.tables import Model, ModelReport
 
 # One promotion at a time over all processes; the number only has to be ours.
 PROMOTION_LOCK = 7_227_001
 LARGEST_ID = 2**31 - 1
 
 
-def list_models(session: Session, limit: int, offset: int) -> tuple[Sequence[Model], int]:
-    """Newest first."""
-    total = session.scalar(select(func.count()).select_from(Model)) or 0
-    return session.scalars(select(Model).order_by(Model.id.desc()).limit(limit).offset(offset)).all(), total
+def list_models(session: Session, search: ModelSearch) -> tuple[Sequence[Model], int]:
+    """A page of those searched for, without their manifests, and how many there are in all."""
+    found = models_found(session, search)
+    total = (
+        session.scalar(
+            select(func.count()).select_from(found.with_only_columns(Model.id).order_by(None).subquery())
+        )
+        or 0
+    )
+    page = found.options(defer(Model.manifest)).limit(search.limit).offset(search.offset)
+    return session.scalars(page).all(), total
+
+
+def kinds(session: Session) -> Sequence[str]:
+    return session.scalars(select(Model.kind).distinct().order_by(Model.kind)).all()
 
 
 def model_by_id(session: Session, model_id: int) -> Model:
@@ -29,23 +41,42 @@ def model_by_id(session: Session, model_id: int) -> Model:
     return model
 
 
+def newest_report(session: Session, model_id: int) -> ModelReport | None:
+    """How the model stands, as last looked at."""
+    of_model = select(ModelReport).where(ModelReport.model_id == model_id)
+    return session.scalar(of_model.order_by(ModelReport.id.desc()).limit(1))
+
+
 def lock_promotion(session: Session) -> None:
     session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": PROMOTION_LOCK})
 
 
 def served_before(session: Session, champion: Model) -> Model | None:
-    """The model that served last before this one."""
-    earlier = Model.promoted_at < champion.promoted_at
-    return session.scalar(
-        select(Model).where(Model.id != champion.id, earlier).order_by(Model.promoted_at.desc()).limit(1)
-    )
+    """The model that served last before this one and can still be asked."""
+    earlier = (Model.id != champion.id, Model.promoted_at < champion.promoted_at, Model.pruned_at.is_(None))
+    return session.scalar(select(Model).where(*earlier).order_by(Model.promoted_at.desc()).limit(1))
 
 
-def make_champion(session: Session, model: Model, current: Model | None, promoted_at: datetime | None) -> None:
+def make_champion(
+    session: Session, model: Model, current: Model | None, promoted_at: datetime | None, now: datetime
+) -> None:
     """Two flushes, because at no moment may two models be champion."""
     if current is not None:
-        current.status = "retired"
+        current.status, current.served_until = "retired", now
         session.flush()
-    model.status = "champion"
-    model.promoted_at = promoted_at
+    model.status, model.promoted_at, model.served_until = "champion", promoted_at, None
     session.flush()
+
+
+def shadow(session: Session) -> Model | None:
+    return session.scalar(select(Model).where(Model.status == "shadow"))
+
+
+def make_shadow(session: Session, model: Model | None, current: Model | None) -> None:
+    """Who is the shadow no longer is again what it was before."""
+    if current is not None:
+        current.status = "candidate" if current.promoted_at is None else "retired"
+        session.flush()
+    if model is not None:
+        model.status = "shadow"
+        session.flush()

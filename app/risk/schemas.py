@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasPath, BaseModel, ConfigDict, Field, field_validator
 
 from app.risk.assess import Status
+from app.risk.curve import hours_text
+from app.risk.model_search import METRICS, Metric
 
 
 class HorizonRisk(BaseModel):
@@ -118,6 +121,8 @@ class HistoryOut(BaseModel):
 
 
 class ModelOut(BaseModel):
+    """A model with its record: what it learnt from, by which code, and its figures of merit at each horizon."""
+
     model_config = ConfigDict(from_attributes=True)
 
     id: int
@@ -127,9 +132,23 @@ class ModelOut(BaseModel):
     trained_until: datetime
     created_at: datetime
     promoted_at: datetime | None
+    served_until: datetime | None
+    pruned_at: datetime | None = Field(description="Since when it is a record only and cannot be asked or promoted")
     bucket_seconds: int
     horizons_hours: list[float]
     modes: list[str]
+    seed: int | None = Field(None, validation_alias=AliasPath("card", "seed"))
+    data_hash: str | None = Field(None, validation_alias=AliasPath("card", "data_hash"))
+    code_version: str | None = Field(None, validation_alias=AliasPath("card", "code_version"))
+    seconds: float | None = Field(
+        None, validation_alias=AliasPath("card", "seconds"), description="How long its training run took"
+    )
+    metrics: dict[str, dict[Metric, float | None]] = Field({}, validation_alias=AliasPath("card", "horizons"))
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _by_horizon(cls, horizons: list[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
+        return {hours_text(each["hours"]): {name: each["model"].get(name) for name in METRICS} for each in horizons}
 
 
 class ModelCardOut(ModelOut):
@@ -139,3 +158,54 @@ class ModelCardOut(ModelOut):
 class ModelsOut(BaseModel):
     models: list[ModelOut]
     total: int
+
+
+class ValueThenAndNow(BaseModel):
+    """`then` and `now` are 10th, 50th and 90th percentile, null where nobody had a value."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    then: tuple[float, float, float] | None
+    now: tuple[float, float, float] | None
+    machines: int = Field(description="How many have it now")
+    ratio: float | None = Field(description="Mean now against mean then")
+    psi: float | None = Field(description="Population stability index; 0.25 is the usual bound of a major shift")
+    moved: bool = Field(description="By more than chance of so many machines explains")
+    unknown: float = Field(description="Share of the machines without it now")
+    gone: bool = Field(description="Many machines that had it in learning lack it now")
+    outside: float = Field(description="Share of the machines outside all that was learnt from")
+
+
+class ChannelThenAndNow(ValueThenAndNow):
+    words: str
+    unit: str
+
+
+class RiskThenAndNow(ValueThenAndNow):
+    hours: float
+
+
+class Realised(BaseModel):
+    """Stored predictions whose outcome is known by now; horizons in the form of the card's."""
+
+    predictions: int
+    without_risk: int = Field(description="Of these, those that said `not enough data`")
+    one_in: int = Field(description="Of very many predictions one in so many is judged")
+    horizons: list[dict[str, object]]
+
+
+class ModelReportOut(BaseModel):
+    """How a model stands. It asks for a training, it starts none."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    model_id: int
+    as_of: datetime
+    made_at: datetime
+    asks_for_training: bool
+    verdict: str
+    machines: int
+    fewest_failures: int = Field(description="With fewer failures nothing is said of what came true")
+    channels: dict[str, ChannelThenAndNow]
+    risks: list[RiskThenAndNow]
+    realised: Realised

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import islice
 from typing import Any, NamedTuple
 
-from psycopg.types.json import Jsonb
+import msgspec
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session, defer
 
@@ -17,23 +18,45 @@ from app.ingest.tables import Reading
 from app.risk.prediction import NewPrediction, storable
 from app.risk.tables import LatestPrediction, Model, Prediction
 
-COLUMNS = (
-    "machine_id",
-    "as_of",
-    "horizons_hours",
-    "probabilities",
-    "probabilities_low",
-    "probabilities_high",
-    "modes",
-    "remaining_life_low_hours",
-    "remaining_life_median_hours",
-    "remaining_life_high_hours",
-    "anomaly_score",
-    "coverage",
-    "reasons",
-    "not_enough_data",
+# Column of a new prediction -> its type; written as one document, since PostgreSQL takes it apart in a tenth of the
+# time that Python needs for a row each.
+COLUMNS = {
+    "machine_id": "integer",
+    "as_of": "timestamptz",
+    "horizons_hours": "float8[]",
+    "probabilities": "float8[]",
+    "probabilities_low": "float8[]",
+    "probabilities_high": "float8[]",
+    "modes": "jsonb",
+    "remaining_life_low_hours": "float8",
+    "remaining_life_median_hours": "float8",
+    "remaining_life_high_hours": "float8",
+    "anomaly_score": "float8",
+    "coverage": "float8",
+    "reasons": "jsonb",
+    "not_enough_data": "text",
+}
+ROWS_AT_ONCE = 2000
+NAMES = ", ".join(COLUMNS)
+TYPED = ", ".join(f"{name} {type_}" for name, type_ in COLUMNS.items())
+CREATE = text(f"CREATE TEMPORARY TABLE new_predictions ({TYPED}) ON COMMIT DROP")
+FILL = text(
+    f"""INSERT INTO new_predictions
+    SELECT {NAMES} FROM json_to_recordset(cast(:rows AS json)) AS r ({TYPED})"""  # noqa: S608
 )
-JSON_COLUMNS = {"modes", "reasons"}
+CHANGES = ", ".join(f"{name} = excluded.{name}" for name in tuple(COLUMNS)[2:])
+UPSERT = text(
+    f"""
+    CREATE TEMPORARY TABLE stored_predictions ON COMMIT DROP AS
+    WITH upserted AS (
+        INSERT INTO predictions (model_id, {NAMES})
+        SELECT :model_id, {NAMES} FROM new_predictions ORDER BY machine_id, as_of
+        ON CONFLICT (machine_id, as_of, model_id) DO UPDATE SET scored_at = now(), {CHANGES}
+        RETURNING machine_id, id, as_of
+    )
+    SELECT DISTINCT ON (machine_id) machine_id, id, as_of FROM upserted ORDER BY machine_id, as_of DESC
+    """  # noqa: S608  (text of our own)
+)
 
 
 def champion(session: Session) -> Model | None:
@@ -49,11 +72,11 @@ def store_predictions(session: Session, model_id: int, rows: Iterable[NewPredict
     status = session.scalar(select(Model.status).where(Model.id == model_id).with_for_update(read=True))
     if status is None:
         raise NotFound(f"There is no model {model_id}.")
-    stored = _copy(session, model_id, rows)
+    stored = _write(session, model_id, rows)
     if status == "champion":
         session.execute(text(SERVE_STORED))
+        announce(session, "risk")
     session.execute(text("DROP TABLE new_predictions, stored_predictions"))
-    announce(session, "risk")
     return stored
 
 
@@ -88,39 +111,16 @@ SERVE_MODEL = """
     ON CONFLICT (machine_id) DO UPDATE SET prediction_id = excluded.prediction_id
 """
 
-UPSERT = """
-    CREATE TEMPORARY TABLE stored_predictions ON COMMIT DROP AS
-    WITH upserted AS (
-        INSERT INTO predictions (model_id, {columns})
-        SELECT :model_id, {columns} FROM new_predictions ORDER BY machine_id, as_of
-        ON CONFLICT (machine_id, as_of, model_id) DO UPDATE SET scored_at = now(), {changes}
-        RETURNING machine_id, id, as_of
-    )
-    SELECT DISTINCT ON (machine_id) machine_id, id, as_of FROM upserted ORDER BY machine_id, as_of DESC
-"""
 
-
-def _copy(session: Session, model_id: int, rows: Iterable[NewPrediction]) -> int:
-    columns = ", ".join(COLUMNS)
-    changes = ", ".join(f"{column} = excluded.{column}" for column in COLUMNS[2:])
-    session.execute(
-        text(
-            f"CREATE TEMPORARY TABLE new_predictions ON COMMIT DROP AS SELECT {columns} FROM predictions LIMIT 0"  # noqa: S608 - our own names
-        )
-    )
-    cursor = session.connection().connection.cursor()
+def _write(session: Session, model_id: int, rows: Iterable[NewPrediction]) -> int:
+    session.execute(CREATE)
     stored = 0
-    with cursor.copy(f"COPY new_predictions ({columns}) FROM STDIN") as copy:
-        for row in rows:
-            copy.write_row(_values(storable(row)))
-            stored += 1
-    insert = UPSERT.format(columns=columns, changes=changes)
-    session.connection().exec_driver_sql(insert.replace(":model_id", str(int(model_id))))
+    fit = map(storable, rows)
+    while some := list(islice(fit, ROWS_AT_ONCE)):
+        session.execute(FILL, {"rows": msgspec.json.encode(some).decode()})
+        stored += len(some)
+    session.execute(UPSERT, {"model_id": model_id})
     return stored
-
-
-def _values(row: NewPrediction) -> list[Any]:
-    return [Jsonb(getattr(row, column)) if column in JSON_COLUMNS else getattr(row, column) for column in COLUMNS]
 
 
 class Watched(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from sqlalchemy import (
     BigInteger,
@@ -21,28 +22,42 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
 
+ModelStatus = Literal["champion", "shadow", "candidate", "retired"]
+
 
 class Model(Base):
-    """A trained model. At most one is champion: the one whose predictions are served."""
+    """A trained model. At most one is champion, whose predictions are served, and one its shadow, scored beside it.
+
+    `promoted_at`: when it began to serve; `served_until`: when it last ceased to, None while it serves;
+    `pruned_at`: when its parts were dropped and the record alone stayed.
+    """
 
     __tablename__ = "models"
     __table_args__ = (
-        CheckConstraint("status in ('candidate', 'champion', 'retired')", name="status"),
+        CheckConstraint("status in ('candidate', 'shadow', 'champion', 'retired')", name="status"),
         Index("uq_models_champion", "status", unique=True, postgresql_where=text("status = 'champion'")),
+        Index("uq_models_shadow", "status", unique=True, postgresql_where=text("status = 'shadow'")),
     )
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     kind: Mapped[str] = mapped_column(Text)
-    status: Mapped[str] = mapped_column(Text, default="candidate")
+    status: Mapped[ModelStatus] = mapped_column(Text, default="candidate")
     run: Mapped[str] = mapped_column(Text)
     trained_until: Mapped[datetime]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     promoted_at: Mapped[datetime | None]
+    served_until: Mapped[datetime | None]
+    pruned_at: Mapped[datetime | None]
     bucket_seconds: Mapped[int]
     horizons_hours: Mapped[list[float]] = mapped_column(ARRAY(Double))
     modes: Mapped[list[str]] = mapped_column(ARRAY(Text))
     card: Mapped[dict[str, object]] = mapped_column(JSONB)
     manifest: Mapped[dict[str, object]] = mapped_column(JSONB)
+
+    @property
+    def state(self) -> str:
+        """Its status in words for people; of a pruned model the status no longer matters."""
+        return "record only" if self.pruned_at else self.status
 
 
 class ModelArtefact(Base):
@@ -53,6 +68,22 @@ class ModelArtefact(Base):
     model_id: Mapped[int] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"), primary_key=True)
     part: Mapped[str] = mapped_column(Text, primary_key=True)
     content: Mapped[bytes]
+
+
+class ModelReport(Base):
+    """How a model stands at one time: whether what it sees still looks like what it learnt from, and what came true
+    of what it said; `body` is ml.jobs.monitor's.
+    """
+
+    __tablename__ = "model_reports"
+    __table_args__ = (Index("ix_model_reports_model_id", "model_id", "id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    model_id: Mapped[int] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"))
+    as_of: Mapped[datetime]
+    made_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    asks_for_training: Mapped[bool]
+    body: Mapped[dict[str, object]] = mapped_column(JSONB)
 
 
 class Prediction(Base):

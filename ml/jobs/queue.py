@@ -11,15 +11,21 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import structlog
 from procrastinate import App, JobContext, PsycopgConnector
-from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
-from procrastinate.jobs import DeleteJobCondition
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, UniqueViolation
+from procrastinate.jobs import DeleteJobCondition, Status
 from sqlalchemy import Engine
 
 from app.database import session_scope
+from app.errors import WearwatchError
 from app.ingest.rollup import ensure_bucket_width
+from app.jobs.back_off import wait_after
+from app.jobs.trainings import note_failed_training
 from app.logs import configure_logs
+from app.risk.store import champion
 from app.settings import Settings
 from ml.jobs.courtesy import give_way
+from ml.jobs.memory import Memory
+from ml.jobs.monitor import monitor
 from ml.jobs.refresh import refresh
 from ml.jobs.schedule import training_due
 from ml.jobs.storage import keep_storage
@@ -31,6 +37,8 @@ log = structlog.get_logger()
 REFRESH_CRON = "* * * * * */5"
 STORAGE_CRON = "7 * * * *"
 SCHEDULE_CRON = "*/10 * * * *"
+# At night, when the last day is whole.
+MONITOR_CRON = "23 3 * * *"
 RESCUE_CRON = "* * * * * */30"
 # A worker that gave no sign of life for so long is taken for dead, and its job is taken up again.
 DEAD_AFTER_SECONDS = 30
@@ -45,18 +53,25 @@ def make_queue(engine: Engine, settings: Settings) -> App:
     """The queue with its tasks; `lock` keeps two workers from doing the same thing at once."""
     conninfo = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     queue = App(connector=PsycopgConnector(conninfo=conninfo))
+    memory = Memory.empty(settings)
 
     @queue.periodic(cron=REFRESH_CRON)
     @queue.task(name="refresh", lock="refresh", queueing_lock="refresh")
     def refresh_task(timestamp: int) -> None:
-        refresh(engine, settings)
+        refresh(engine, settings, memory)
 
-    @queue.task(name="train", lock="train", queueing_lock="train")
-    def train_task(horizons_hours: list[float] | None = None, seed: int = 0) -> None:
+    @queue.task(name="train", lock="train", queueing_lock="train", pass_context=True)
+    def train_task(context: JobContext, horizons_hours: list[float] | None = None, seed: int = 0) -> None:
         horizons = [timedelta(hours=hours) for hours in horizons_hours] if horizons_hours else None
-        result = train(
-            engine, settings, until=None, horizons=horizons, seed=seed, promote=settings.promote == "gate"
-        )
+        try:
+            result = train(
+                engine, settings, until=None, horizons=horizons, seed=seed, promote=settings.promote == "gate"
+            )
+        except Exception as error:
+            assert context.job.id is not None
+            with session_scope(engine) as session:
+                note_failed_training(session, context.job.id, _reason(error))
+            raise
         log.info("trained", verdict=result.verdict)
 
     @queue.periodic(cron=SCHEDULE_CRON)
@@ -74,14 +89,37 @@ def make_queue(engine: Engine, settings: Settings) -> App:
     def storage_task(context: JobContext, timestamp: int) -> None:
         keep_storage(engine, settings, context.should_abort)
 
+    @queue.periodic(cron=MONITOR_CRON)
+    @queue.task(name="monitor", lock="monitor", queueing_lock="monitor")
+    def monitor_task(timestamp: int) -> None:
+        with session_scope(engine) as session:
+            serves = champion(session) is not None
+        if serves:
+            report = monitor(engine, settings)
+            log.info("monitored", model=report.model_id, verdict=report.body["verdict"])
+
     @queue.periodic(cron=RESCUE_CRON)
     @queue.task(name="rescue", queueing_lock="rescue")
     async def rescue_task(timestamp: int) -> None:
         for job in await queue.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER_SECONDS):
             log.warning("job taken up again", task=job.task_name, job=job.id)
-            await queue.job_manager.retry_job(job, retry_at=datetime.now(UTC))
+            # At once the first time; a training that ends its worker again and again would let nothing else run.
+            wait = wait_after(job.attempts) if job.task_name == "train" else timedelta(0)
+            try:
+                await queue.job_manager.retry_job(job, retry_at=datetime.now(UTC) + wait)
+            except UniqueViolation:
+                # One like it waits already, and would do so for ever: the dead one holds the lock of both.
+                await queue.job_manager.finish_job(job, Status.FAILED, delete_job=False)
 
     return queue
+
+
+def _reason(error: Exception) -> str:
+    """One sentence for people: ours are sentences, of others the kind helps whoever looks into the log."""
+    if isinstance(error, WearwatchError):
+        return error.detail
+    first = str(error).partition("\n")[0].replace("\0", "").rstrip(".")
+    return f"{type(error).__name__}: {first}." if first else f"{type(error).__name__}."
 
 
 def run_worker(engine: Engine, settings: Settings) -> None:

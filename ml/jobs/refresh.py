@@ -12,6 +12,7 @@ from app.ingest.arrival_totals import fold_all_arrivals
 from app.ingest.rollup import roll_up_all, roll_up_open
 from app.settings import Settings
 from ml.jobs.due import scoring_due
+from ml.jobs.memory import Memory
 from ml.jobs.moment import floor_to_bucket
 from ml.jobs.plan import plan
 from ml.jobs.score import score
@@ -19,15 +20,18 @@ from ml.jobs.score import score
 log = structlog.get_logger()
 
 
-def refresh(engine: Engine, settings: Settings) -> None:
+def refresh(engine: Engine, settings: Settings, memory: Memory | None = None) -> None:
     """Bring roll-ups, risk and plan up to date; risk needs finished buckets only, so the open ones come last."""
     now = datetime.now(UTC)
     as_of = floor_to_bucket(now, settings)
     roll_up_all(engine, settings, until=as_of)
     with session_scope(engine) as session:
         due = scoring_due(session, as_of)
-    if due:
-        machines = score(engine, settings, as_of)
-        log.info("scored", machines=machines, as_of=as_of.isoformat(), plan=plan(engine, settings))
-    roll_up_open(engine, settings, now, as_of)
-    fold_all_arrivals(engine, settings, now)
+    try:
+        if due:
+            machines = score(engine, settings, as_of, memory=memory)
+            log.info("scored", machines=machines, as_of=as_of.isoformat(), plan=plan(engine, settings))
+    finally:
+        # Charts and counts go on, whatever is wrong with the model that serves.
+        roll_up_open(engine, settings, now, as_of)
+        fold_all_arrivals(engine, settings, now)

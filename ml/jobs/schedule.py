@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.fleet.tables import Event
 from app.ingest.tables import Rollup
+from app.jobs.trainings import failed_trainings, training_under_way
 from app.risk.store import champion
 from app.risk.tables import Model
 from app.settings import Settings
@@ -21,8 +22,14 @@ YOUNG_EVERY = timedelta(days=1)
 
 
 def training_due(session: Session, settings: Settings, now: datetime) -> str | None:
-    """Why a training is due, in words for the log; None where it is not, or where the plant trains by hand."""
+    """Why a training is due, in words for the log; None where it is not, or where the plant trains by hand.
+
+    After one that failed, ever longer nothing is: app.jobs.back_off.
+    """
     if settings.train_every is None:
+        return None
+    failed = failed_trainings(session)
+    if training_under_way(session) or (failed is not None and now < failed.next_at):
         return None
     newest = session.scalar(select(func.max(Model.created_at)))
     if newest is None:

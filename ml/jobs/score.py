@@ -1,40 +1,65 @@
-"""The score job: every machine's risk at one time by the model that serves, stored in one transaction."""
+"""The score job: every machine's risk at one time by the model that serves, stored in one transaction; then by its
+shadow, from the same history."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Engine, select
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from app.database import session_scope
 from app.errors import NotFound
-from app.fleet.tables import Machine
 from app.ingest.rollup import roll_up_all
+from app.risk import model_store
 from app.risk.assess import STATUS_HORIZON_HOURS
 from app.risk.prediction import NewPrediction
 from app.risk.store import champion, store_predictions
 from app.settings import Settings
 from ml.artefacts import Saved
-from ml.dataset import load_history
+from ml.dataset import Plant, read_plant
 from ml.explain import explain
-from ml.features.history import Floats, History
+from ml.features.history import Floats, History, Ints
 from ml.jobs.champion import load_speaking
 from ml.jobs.due import note_scored, there_is
+from ml.jobs.memory import Memory
 from ml.jobs.moment import fleet_at, floor_to_bucket
-from ml.models.base import Progress, silent
+from ml.models.base import Progress, part_of, silent
 from ml.prediction import Predicted, predict
 from ml.unlike import unlike_itself
 from ml.usual import own_usual
 
+log = structlog.get_logger()
+
 # More than anybody reads in a day. Every machine of a plant of this size; of a larger one those that come first.
 MOST_EXPLAINED = 200
+# Scored at a time, so that work arrays stay small; what is kept between scorings is kept by such groups.
+MACHINES_A_GROUP = 1000
 
 
-def score(engine: Engine, settings: Settings, as_of: datetime | None, progress: Progress = silent) -> int:
+@dataclass(frozen=True)
+class Scored:
+    """A group of machines: `ids` [n] of the machines that `predicted` speaks of."""
+
+    group: int
+    ids: Ints
+    predicted: Predicted
+
+
+def score(
+    engine: Engine,
+    settings: Settings,
+    as_of: datetime | None,
+    progress: Progress = silent,
+    memory: Memory | None = None,
+) -> int:
     """How many machines were scored. Raises NotFound while no model serves."""
+    memory = memory or Memory.empty(settings)
     as_of = floor_to_bucket(as_of or datetime.now(UTC), settings)
     roll_up_all(engine, settings, lambda share: progress(0.4 * share, "roll-ups"), until=as_of)
     with session_scope(engine) as session:
@@ -43,36 +68,96 @@ def score(engine: Engine, settings: Settings, as_of: datetime | None, progress: 
             raise NotFound(
                 "No model serves: run `wearwatch train`, or let one serve with `wearwatch models promote NUMBER`."
             )
-        saved = load_speaking(session, settings, serving.id)
-        progress(0.5, "reading history")
         seen = there_is(session)
-        history = saved.fitted.looked_at(load_history(session, settings, until=as_of))
-        progress(0.7, "predicting")
-        predicted = predict(saved, history, fleet_at(history, as_of), settings.silent_after)
-        ids = {machine.key: machine.id for machine in session.execute(select(Machine.key, Machine.id))}
-        progress(0.8, "reasons")
-        rows = list(_rows(saved, history, predicted, _reasons(saved, history, predicted), as_of, ids))
-        store_predictions(session, saved.id, rows)
-        note_scored(session, seen, saved.id, as_of)
+        plant = read_plant(session, settings, until=as_of)
+        fleet = Fleet(session, settings, memory, plant, serving.id)
+        scored = store_predictions(session, serving.id, fleet.said(part_of(progress, 0.4, 0.9)))
+        note_scored(session, seen, serving.id, as_of)
+    progress(0.9, "shadow")
+    _score_shadow(engine, settings, memory, plant)
     progress(1.0, "scored")
-    return len(rows)
+    return scored
 
 
-def _rows(
-    saved: Saved,
-    history: History,
-    predicted: Predicted,
-    reasons: list[list[dict[str, Any]]],
-    as_of: datetime,
-    ids: dict[str, int],
-) -> Iterator[NewPrediction]:
-    keys = history.machines["key"].to_numpy()[predicted.features.moments.machine]
+def _score_shadow(engine: Engine, settings: Settings, memory: Memory, plant: Plant) -> None:
+    """Once the champion's score is committed, in a transaction of its own: whatever goes wrong here stays here."""
+    try:
+        with session_scope(engine) as session:
+            shadow = model_store.shadow(session)
+            if shadow is not None:
+                store_predictions(session, shadow.id, Fleet(session, settings, memory, plant, shadow.id).said())
+    except Exception as error:  # noqa: BLE001 - nothing of the champion's may fail with a model that nobody sees
+        log.warning("the shadow was skipped", reason=str(error), kind=type(error).__name__)
+
+
+class Fleet:
+    """The plant group by group, as one model sees it."""
+
+    def __init__(self, session: Session, settings: Settings, memory: Memory, plant: Plant, model_id: int) -> None:
+        self.session, self.settings, self.memory, self.plant = session, settings, memory, plant
+        self.saved = load_speaking(session, settings, model_id, memory.models.get(model_id))
+        memory.keep(self.saved)
+        ids = np.sort(plant.machines["id"].to_numpy(np.int64))
+        group = ids // MACHINES_A_GROUP
+        self.groups = {int(each): ids[group == each] for each in np.unique(group)}
+
+    def said(self, progress: Progress = silent) -> Iterator[NewPrediction]:
+        """Of every machine still in use, with its reasons."""
+        scored = list(self.scored(part_of(progress, 0.0, 0.8)))
+        progress(0.8, "reasons")
+        why = self.reasons(scored)
+        progress(0.98, "storing")
+        for part, reasons in zip(scored, why, strict=True):
+            yield from _rows(self.saved, part, reasons)
+
+    def history(self, group: int) -> History:
+        ids = self.groups[group].tolist()
+        rollups = self.memory.rollups.read(
+            self.session, self.settings, group, ids, self.plant.until, self.plant.channels
+        )
+        return self.saved.fitted.looked_at(self.plant.only(ids).history(rollups))
+
+    def scored(self, progress: Progress) -> Iterator[Scored]:
+        for done, (group, ids) in enumerate(self.groups.items()):
+            progress(done / len(self.groups), "reading and predicting")
+            history = self.history(group)
+            moments = fleet_at(history, self.plant.until)
+            predicted = predict(self.saved, history, moments, self.settings.silent_after, self.memory.normals)
+            yield Scored(group, ids[moments.machine], predicted)
+
+    def reasons(self, scored: Sequence[Scored]) -> list[list[list[dict[str, Any]]]]:
+        """[parts][rows] why the riskiest stand where they do, and whether any machine is unlike itself."""
+        horizon = int(np.argmin(np.abs(np.asarray(self.saved.horizons_hours) - STATUS_HORIZON_HOURS)))
+        risk = [np.nan_to_num(part.predicted.risk[:, horizon], nan=-1.0) for part in scored]
+        everyone = np.concatenate([np.zeros(0), *risk])
+        chosen = np.zeros(len(everyone), bool)
+        chosen[np.argsort(-everyone, kind="stable")[:MOST_EXPLAINED]] = True
+        ends = np.cumsum([len(each) for each in risk])[:-1]
+        return [
+            self._reasons(part, np.flatnonzero(own & (said >= 0)), horizon)
+            for part, own, said in zip(scored, np.split(chosen, ends), risk, strict=True)
+        ]
+
+    def _reasons(self, part: Scored, riskiest: Ints, horizon: int) -> list[list[dict[str, Any]]]:
+        saved, predicted = self.saved, part.predicted
+        why: dict[int, list[dict[str, Any]]] = {}
+        if len(riskiest):
+            history, now = self.history(part.group), predicted.features.take(riskiest)
+            usual = own_usual(history, now.moments, saved.features)
+            told = explain(saved.fitted.hazards, saved.features, now, usual, horizon, history.bucket_seconds)
+            why = dict(zip(riskiest.tolist(), told, strict=True))
+        unlike = (unlike_itself(predicted.anomaly, row) for row in range(len(part.ids)))
+        return [[*why.get(row, []), each] if each else why.get(row, []) for row, each in enumerate(unlike)]
+
+
+def _rows(saved: Saved, part: Scored, reasons: list[list[dict[str, Any]]]) -> Iterator[NewPrediction]:
+    predicted = part.predicted
     low, high = predicted.band or (None, None)
-    for row, key in enumerate(keys):
+    for row, machine_id in enumerate(part.ids.tolist()):
         usable = bool(predicted.trust.usable[row])
         yield NewPrediction(
-            machine_id=ids[key],
-            as_of=as_of,
+            machine_id=machine_id,
+            as_of=datetime.fromtimestamp(int(predicted.features.moments.as_of[row]), UTC),
             horizons_hours=saved.horizons_hours,
             probabilities=_along(predicted.risk, row) if usable else None,
             probabilities_low=_along(low, row) if usable else None,
@@ -86,21 +171,6 @@ def _rows(
             reasons=reasons[row],
             not_enough_data=predicted.trust.reason[row],
         )
-
-
-def _reasons(saved: Saved, history: History, predicted: Predicted) -> list[list[dict[str, Any]]]:
-    """Why the riskiest stand where they do, at the horizon nearest to a week; and whether any is unlike itself."""
-    horizon = int(np.argmin(np.abs(np.asarray(saved.horizons_hours) - STATUS_HORIZON_HOURS)))
-    risk = np.nan_to_num(predicted.risk[:, horizon], nan=-1.0)
-    if not len(risk):
-        return []
-    riskiest = np.sort(np.argsort(-risk, kind="stable")[:MOST_EXPLAINED])
-    now = predicted.features.take(riskiest)
-    usual = own_usual(history, now.moments, saved.features)
-    told = explain(saved.fitted.hazards, saved.features, now, usual, horizon, history.bucket_seconds)
-    why = dict(zip(riskiest.tolist(), told, strict=True))
-    unlike = (unlike_itself(predicted.anomaly, row) for row in range(len(risk)))
-    return [[*why.get(row, []), each] if each else why.get(row, []) for row, each in enumerate(unlike)]
 
 
 def _along(values: Floats | None, row: int) -> list[float] | None:

@@ -16,12 +16,15 @@ from sqlalchemy.orm import Session
 from app.database import session_scope
 from app.ingest.rollup import roll_up_all
 from app.risk.actions import promote as let_serve
+from app.risk.actions import shadow
+from app.risk.tables import Model
 from app.settings import Settings
 from ml.artefacts import artefact_key, save_model
 from ml.dataset import fingerprint, load_history
 from ml.failures import TooFewFailures
 from ml.features.history import History
 from ml.jobs.choosing import choose
+from ml.jobs.mlflow_export import record_of, tell_mlflow
 from ml.jobs.moment import floor_to_bucket
 from ml.lesson import Lesson, know_normal, learn_risk
 from ml.models.base import Progress, part_of, silent
@@ -44,9 +47,13 @@ def train(
     horizons: Sequence[timedelta] | None,
     seed: int,
     promote: bool,
+    search: timedelta = timedelta(),
     progress: Progress = silent,
 ) -> Trained:
-    """Raises BadInput, in one sentence, where there is nothing to learn from."""
+    """`search`: how long to look for better settings first.
+
+    Raises BadInput, in one sentence, where there is nothing to learn from.
+    """
     started = time.monotonic()
     until = floor_to_bucket(until or datetime.now(UTC), settings)
     hours = [each.total_seconds() / 3600 for each in horizons or settings.horizons]
@@ -55,12 +62,14 @@ def train(
         progress(0.05, "reading history")
         history = load_history(session, settings, until=until)
     try:
-        lesson = learn_risk(history, until, hours, seed, part_of(progress, 0.08, 0.98))
+        lesson = learn_risk(history, until, hours, seed, part_of(progress, 0.08, 0.98), search.total_seconds())
     except TooFewFailures as reason:
         lesson = know_normal(history, np.ones(len(history.machine), bool), hours, seed, str(reason))
-    facts = {"data_hash": fingerprint(history), "seconds": round(time.monotonic() - started, 1)}
+    seconds = round(time.monotonic() - started, 1)
     with session_scope(engine) as session:
-        trained = _keep(session, settings, lesson, history, until, seed, facts, promote)
+        trained = _keep(session, settings, lesson, history, until, seed, seconds, promote)
+        records = [record_of(session.get_one(Model, number)) for number, _, _ in trained.rows]
+    tell_mlflow(settings, records)
     progress(1.0, "trained")
     return trained
 
@@ -72,13 +81,13 @@ def _keep(
     history: History,
     until: datetime,
     seed: int,
-    facts: dict[str, Any],
+    seconds: float,
     promote: bool,
 ) -> Trained:
     """All models of a run and the promotion in one transaction: never half a run."""
     now = datetime.now(UTC)
     best, spoken = choose(session, settings, lesson, history)
-    run = f"{now:%Y%m%dT%H%M%S}Z"
+    run, data_hash = f"{now:%Y%m%dT%H%M%S}Z", fingerprint(history)
     ids = {
         each.fitted.kind: save_model(
             session,
@@ -90,21 +99,30 @@ def _keep(
             horizons_hours=lesson.horizons_hours,
             modes=lesson.modes,
             features=lesson.features,
-            card=each.card | facts,
+            card=each.card | {"seconds": seconds},
             seed=seed,
-            data_hash=str(facts["data_hash"]),
+            data_hash=data_hash,
         ).id
         for each in lesson.learnt
     }
     cards = {each.fitted.kind: each.card for each in lesson.learnt}
-    if best is None:
-        verdict = f"No model is promoted. {spoken}"
-    elif not promote:
-        verdict = f"Nothing is promoted, as asked. {spoken}"
-    else:
-        let_serve(session, None, ids[best], now, unproven=best == ConditionOnly.kind)
-        verdict = f"Model {ids[best]} ({best}) serves now. {spoken}"
-    return Trained([(ids[kind], kind, card) for kind, card in cards.items()], verdict)
+    told = _place(session, settings, best, ids.get(best or ""), promote, now)
+    return Trained([(ids[kind], kind, card) for kind, card in cards.items()], f"{told} {spoken}")
+
+
+def _place(
+    session: Session, settings: Settings, best: str | None, number: int | None, promote: bool, now: datetime
+) -> str:
+    """What becomes of the model that passed the gate, in words."""
+    if number is None:
+        return "No model is promoted."
+    if promote:
+        let_serve(session, None, number, now, unproven=best == ConditionOnly.kind)
+        return f"Model {number} ({best}) serves now."
+    if settings.promote == "person":
+        shadow(session, None, number)
+        return f"Model {number} ({best}) is scored in the shadow and waits for a person to promote it."
+    return "Nothing is promoted, as asked."
 
 
 def table(trained: Trained) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from fastapi.testclient import TestClient
 from made_fleet import ALARM, NEW
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, delete, select, text
 
 from app.dashboard.assets import STATIC, asset_address, plotly_address
 from app.dashboard.rendering import BY_CONTEXT, TEMPLATES, path_part
@@ -18,6 +19,8 @@ from app.fleet.tables import Event, Machine
 from app.ingest.arrival_tables import ArrivalTotal, RefusalTotal
 from app.ingest.quality_tables import ReadingFlag
 from app.ingest.tables import Channel, ReadingConflict, RejectedReading
+from app.jobs.tables import TrainingFailure
+from app.jobs.trainings import note_failed_training
 from app.main import create_app
 from app.planning.tables import Plan, PlanItem
 from app.risk.tables import LatestPrediction, Model, Prediction
@@ -37,7 +40,7 @@ def shown(page: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "page", [*PAGES, f"/machines/{ALARM}", f"/machines/{NEW}", "/machines/pump-02", "/models/3"]
+    "page", [*PAGES, f"/machines/{ALARM}", f"/machines/{NEW}", "/machines/pump-02", "/models/3", "/models/3/drift"]
 )
 def test_every_page_opens_for_an_operator(operator: TestClient, page: str):
     answer = operator.get(page)
@@ -196,6 +199,40 @@ def test_a_model_page_says_what_it_learnt_from_and_where_it_leads(operator: Test
     assert "41,202 rows of 60 machines with 41 failures, 2026-07-24 to 2026-10-20" in said
     assert "PR-AUC Ensemble 0.656" in said
     assert "failures caught 26 of 41" in said
+
+
+def test_models_are_narrowed_by_kind_and_state(operator: TestClient):
+    def listed(**asked):
+        return re.findall(r'href="/models/(\d+)"', operator.get("/models", params=asked).text)
+
+    assert listed()[0] == "3"
+    assert listed(kind="lstm", status="candidate") == ["2"]
+    assert listed(kind="lstm", status="champion") == listed(page=2) == []
+    assert "No model matches" in operator.get("/models", params={"kind": "nobody"}).text
+    assert operator.get("/models", params={"status": "great"}).status_code == 422
+    assert operator.get("/models", params={"kind": "\x07"}).status_code == 422
+
+
+def test_the_models_page_says_why_the_last_training_failed_and_how_long_the_worker_waits(
+    operator: TestClient, made: Engine
+):
+    assert "The last training failed" not in operator.get("/models").text
+    with session_scope(made) as session:
+        note_failed_training(session, 7, f"No memory for {ATTACK}.")
+    page = operator.get("/models").text
+    with session_scope(made) as session:
+        session.execute(delete(TrainingFailure))
+    assert "No memory for &lt;script&gt;" in page
+    assert re.search(r"The last training failed, .* Failures in a row: 1. .* no earlier than", shown(page))
+
+
+def test_a_model_that_lost_its_parts_is_shown_as_a_record_only(operator: TestClient, made: Engine):
+    with session_scope(made) as session:
+        session.get_one(Model, 2).pruned_at = datetime.now(UTC)
+    said = [shown(operator.get(page).text) for page in ("/models", "/models/2")]
+    with session_scope(made) as session:
+        session.get_one(Model, 2).pruned_at = None
+    assert all("record only" in each for each in said)
 
 
 def test_an_old_prediction_of_a_silent_machine_is_not_shown_as_its_risk(operator: TestClient):
@@ -421,3 +458,58 @@ def test_a_fleet_of_a_thousand_is_paged_and_its_tiles_are_compact(browser: TestC
     assert page.count('<th scope="row">') == 50
     assert "page 1 of 20" in shown(page)
     assert len(page) < 600_000
+
+
+def test_the_drift_page_says_what_moved_and_what_came_true(operator: TestClient):
+    said = shown(operator.get("/models/3/drift").text)
+    assert "Training again is advised: vibration is 3.1 mm/s" in said
+    assert "vibration mm/s 2.20 3.10 60 0.610 moved" in said
+    assert "gone from many machines" in said
+    assert "7 d 6 8 % 7 % 5 of 6" in said
+    assert "2 failures so far, 5 needed" in said
+    assert "12,000 predictions stored, 40 of them without a risk" in said
+
+
+def test_the_models_page_asks_for_a_training_where_the_champions_report_does(operator: TestClient):
+    page = operator.get("/models").text
+    assert "Training again is advised" in shown(page)
+    assert 'href="/models/3/drift"' in page
+
+
+def test_a_model_that_nobody_looked_at_says_so(operator: TestClient):
+    said = shown(operator.get("/models/1/drift").text)
+    assert "No report yet" in said
+    assert "moved" not in said
+
+
+def test_the_model_page_draws_lead_times_and_what_acting_would_cost(operator: TestClient):
+    settings = Settings()
+    page = operator.get("/models/3").text
+    curves = json.loads(re.search(r'id="curves">(.*?)</script>', page, re.S)[1])
+    lead, cost = curves["lead"][0], curves["cost"][0]
+    assert lead["hours"] == sorted(lead["hours"])
+    assert lead["share"] == sorted(lead["share"], reverse=True)
+    # All 41 caught at the lowest threshold, 400 false alarms, 20 machine-years.
+    assert cost["cost"][0] == round((41 + 400) * settings.preventive_cost / 20, 2)
+    assert cost["unwarned"] == round(41 * settings.failure_cost / 20, 2)
+    said = shown(page)
+    assert "VIB 29" in said
+    assert "light is what it learnt from, dark what judged it" in said
+
+
+def test_a_card_of_before_draws_what_it_holds(operator: TestClient, made: Engine):
+    with session_scope(made) as session:
+        card = session.get_one(Model, 1).card
+    old = {key: value for key, value in card.items() if key not in ("learnt_from", "judged_on")}
+    new_parts = ("lead_times", "alert_curve", "machine_years")
+    old["horizons"] = [
+        {key: value for key, value in each.items() if key not in new_parts} for each in card["horizons"]
+    ]
+    with session_scope(made) as session:
+        session.get_one(Model, 1).card = old
+    answer = operator.get("/models/1")
+    with session_scope(made) as session:
+        session.get_one(Model, 1).card = card
+    assert answer.status_code == 200
+    curves = json.loads(re.search(r'id="curves">(.*?)</script>', answer.text, re.S)[1])
+    assert curves["lead"] == curves["cost"] == []

@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+import pandas as pd
 import pytest
 from made_fleet import database_of_its_own
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
 
 from app.database import session_scope
 from app.fleet.importing import import_events, import_machines
 from app.ingest.importing import import_readings
 from app.risk.actions import promote
+from app.risk.tables import LatestPrediction, Model, ModelArtefact, Prediction
 from app.settings import Settings
 from ml.jobs.train import Trained, train
 from ml.models.lstm import Lstm
@@ -29,6 +34,10 @@ TINY = {
     "lstm": lambda: Lstm(members=1, epochs=1, units=4, dense=8),
 }
 
+HOURS, LEFT_AT = 400, 330
+START = UNTIL - timedelta(hours=HOURS)
+UNLABELLED_UNTIL = START + timedelta(hours=LEFT_AT)
+
 
 @dataclass(frozen=True)
 class Plant:
@@ -39,7 +48,7 @@ class Plant:
     serving: int
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def plant(server, template, tmp_path_factory):
     folder = tmp_path_factory.mktemp("plant")
     settings = Settings(data_dir=folder / "data")
@@ -57,6 +66,38 @@ def plant(server, template, tmp_path_factory):
         with session_scope(engine) as session:
             promote(session, None, serving, datetime.now(UTC), unproven=True)
         yield Plant(engine, settings, list(fleet.machines["key"]), trained, serving)
+
+
+@pytest.fixture
+def session_of_plant(plant):
+    """A session on the plant's database; what a test changes is rolled back."""
+    with plant.engine.connect() as connection, Session(connection) as session:
+        yield session
+
+
+@pytest.fixture
+def unlabelled(engine, settings, tmp_path):
+    """Two machines, of which the second leaves its normal 70 hours before the end."""
+    draw = np.random.default_rng(4)
+    parts = []
+    for key in ("calm", "wild"):
+        load = draw.normal(size=HOURS)
+        vibration = (
+            2 + 0.3 * load + 0.1 * draw.normal(size=HOURS) + 2.0 * (key == "wild") * (np.arange(HOURS) >= LEFT_AT)
+        )
+        at = pd.date_range(START, periods=HOURS, freq="h")
+        parts.append(
+            pd.DataFrame(
+                {"machine": key, "measured_at": at, "temperature_c": 60 + 2 * load, "vibration_mm_s": vibration}
+            )
+        )
+    path = tmp_path / "readings.csv"
+    pd.concat(parts).to_csv(path, index=False, date_format="%Y-%m-%dT%H:%M:%SZ")
+    import_readings(engine, settings, path, ignored)
+    yield engine
+    with session_scope(engine) as session:
+        for table in (LatestPrediction, Prediction, ModelArtefact, Model):
+            session.execute(delete(table))
 
 
 def ignored(share):

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 from sqlalchemy import delete, func, select
-from sqlalchemy.orm import Session
 
 from app.database import session_scope
 from app.errors import BadInput, NotFound
@@ -42,13 +41,6 @@ def scored(plant):
         found = dict(stored.all())
         session.expunge_all()
     return found
-
-
-@pytest.fixture
-def session_of_plant(plant):
-    """A session on the plant's database; what a test changes is rolled back."""
-    with plant.engine.connect() as connection, Session(connection) as session:
-        yield session
 
 
 def tried_out(plant, folder, start, end, every=HOUR):

@@ -6,54 +6,25 @@ import csv
 from datetime import timedelta
 
 import numpy as np
-import pandas as pd
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from app.database import session_scope
 from app.fleet.tables import Machine
-from app.ingest.importing import import_readings
 from app.risk.store import champion
-from app.risk.tables import LatestPrediction, Model, ModelArtefact, Prediction
+from app.risk.tables import Model, Prediction
 from ml.jobs.backtest import backtest
 from ml.jobs.evaluate import evaluate
 from ml.jobs.score import score
 from ml.jobs.train import train
 
-from .conftest import UNTIL, ignored
+from .conftest import UNLABELLED_UNTIL, UNTIL
 
-HOURS, LEFT_AT = 400, 330
-START = UNTIL - timedelta(hours=HOURS)
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture
-def unlabelled(engine, settings, tmp_path):
-    """Two machines, of which the second leaves its normal 70 hours before the end."""
-    draw = np.random.default_rng(4)
-    parts = []
-    for key in ("calm", "wild"):
-        load = draw.normal(size=HOURS)
-        vibration = (
-            2 + 0.3 * load + 0.1 * draw.normal(size=HOURS) + 2.0 * (key == "wild") * (np.arange(HOURS) >= LEFT_AT)
-        )
-        at = pd.date_range(START, periods=HOURS, freq="h")
-        parts.append(
-            pd.DataFrame(
-                {"machine": key, "measured_at": at, "temperature_c": 60 + 2 * load, "vibration_mm_s": vibration}
-            )
-        )
-    path = tmp_path / "readings.csv"
-    pd.concat(parts).to_csv(path, index=False, date_format="%Y-%m-%dT%H:%M:%SZ")
-    import_readings(engine, settings, path, ignored)
-    yield engine
-    with session_scope(engine) as session:
-        for table in (LatestPrediction, Prediction, ModelArtefact, Model):
-            session.execute(delete(table))
-
-
 def trained(engine, settings, **more):
-    return train(engine, settings, until=START + LEFT_AT * HOUR, horizons=None, seed=0, **{"promote": True, **more})
+    return train(engine, settings, until=UNLABELLED_UNTIL, horizons=None, seed=0, **{"promote": True, **more})
 
 
 def test_training_says_what_is_missing_and_the_anomaly_score_serves(unlabelled, settings):
@@ -90,7 +61,7 @@ def test_there_is_nothing_to_evaluate_and_it_says_so(unlabelled, settings):
 
 def test_a_backtest_needs_no_training_at_all(unlabelled, settings, tmp_path):
     out = tmp_path / "backtest.csv"
-    backtest(unlabelled, settings, START + LEFT_AT * HOUR, UNTIL, HOUR, None, out)
+    backtest(unlabelled, settings, UNLABELLED_UNTIL, UNTIL, HOUR, None, out)
     with out.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert all(row["probability"] == "" for row in rows)

@@ -17,6 +17,7 @@ from app.risk.tables import Model, ModelArtefact
 from ml import artefacts, manifest
 from ml.artefacts import artefact_key, load_model, save_model
 from ml.calibration import Calibration
+from ml.code_version import code_version
 from ml.features.catalogue import catalogue
 from ml.fitted import FittedModel
 from ml.manifest import Outdated, Untrusted, signature
@@ -25,7 +26,7 @@ from ml.uncertainty import Spread
 from tests.conftest import at
 
 KEY = b"k" * 32
-FEATURES = catalogue(["temperature_c"], ["E1"], ["bearing"])
+FEATURES = catalogue(["temperature_c", "vibration_mm_s"], ["E1"], ["bearing"])
 
 
 class Bomb:
@@ -52,6 +53,7 @@ def save(session, fitted):
             "features": FEATURES,
             "card": {"horizons": [{"hours": 24.0, "model": {"pr_auc": 0.1 + 0.2, "brier": 1e-7, "ece": None}}]},
             "seed": 1,
+            "data_hash": "abc",
         }
         return save_model(session, fitted, **(said | other))
 
@@ -76,6 +78,15 @@ def test_a_saved_model_comes_back_with_its_features_and_says_the_same(session, s
     assert saved.features == FEATURES
     assert saved.trained_until == at("2026-11-20 08:00")
     assert model.status == "candidate"
+
+
+def test_the_record_says_how_a_model_was_made(save, fitted):
+    card = save().card
+    assert (card["seed"], card["data_hash"]) == (1, "abc")
+    assert card["parameters"] == fitted.model.parameters()
+    assert card["parameters"]["trees_in_all"] == 12
+    assert card["libraries"].keys() >= {"numpy", "scikit-learn"}
+    assert card["code_version"] == code_version()
 
 
 def test_a_flipped_bit_in_any_part_is_refused_before_it_is_parsed(session, save, monkeypatch):

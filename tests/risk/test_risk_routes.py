@@ -2,10 +2,11 @@ from datetime import timedelta
 
 import pytest
 from factories import at
+from made_fleet import report_body
 from sqlalchemy import select
 
 from app.clock import utc_now
-from app.risk.tables import LatestPrediction
+from app.risk.tables import LatestPrediction, ModelReport
 from app.security.policy import Role
 from app.security.tables import AuditEntry
 
@@ -350,9 +351,56 @@ def test_rolling_back_twice_goes_back_two_models(order, make_model):
     assert (last.status_code, last.json()["detail"]) == (409, "There is no earlier model to go back to.")
 
 
+def test_one_model_at_most_is_the_shadow_and_then_what_it_was_before(order, client, key_for, session, make_model):
+    serving = make_model()
+    tried, old = make_model(status="candidate"), make_model(status="retired", promoted_at=at("2026-10-01 00:00"))
+    assert order(f"/models/{tried.id}/shadow").json()["status"] == "shadow"
+    assert order(f"/models/{old.id}/shadow").json()["status"] == "shadow"
+    session.expire_all()
+    assert tried.status == "candidate"
+    refused = order(f"/models/{serving.id}/shadow")
+    assert (refused.status_code, "serves already" in refused.json()["detail"]) == (409, True)
+    assert client.delete("/api/v1/models/shadow", headers=key_for(Role.ADMIN)).status_code == 204
+    session.expire_all()
+    assert (old.status, serving.status) == ("retired", "champion")
+    subjects = session.scalars(select(AuditEntry.subject).where(AuditEntry.action == "shadow model")).all()
+    assert subjects == [f"model {tried.id}", f"model {old.id}", "no model"]
+
+
+def test_what_a_shadow_said_is_not_told_as_history(ask, session, make_machine, make_model, make_prediction):
+    machine, serving = make_machine("press"), make_model(promoted_at=at("2026-10-01 00:00"))
+    promoted = make_model(status="retired", promoted_at=NOW, served_until=NOW + timedelta(hours=2))
+    for model, risk, scored_at in (
+        (serving, 0.1, AS_OF),
+        (promoted, 0.9, AS_OF),
+        (serving, 0.2, NOW + timedelta(hours=1)),
+        (promoted, 0.3, NOW + timedelta(hours=1)),
+        (serving, 0.4, NOW + timedelta(hours=3)),
+        (promoted, 0.8, NOW + timedelta(hours=3)),
+    ):
+        make_prediction(machine, model, scored_at, latest=False, probabilities=[risk] * 5, scored_at=scored_at)
+    _, body = ask("/machines/press/risk/history")
+    assert [each["probability"] for each in body["points"]] == pytest.approx([0.1, 0.3, 0.4])
+
+
 @pytest.mark.parametrize("role", [Role.OPERATOR, Role.PLANNER, Role.SENSOR])
 def test_only_an_administrator_promotes(order, make_model, role):
     model = make_model(status="candidate", card={"beats_baselines": True})
     assert order(f"/models/{model.id}/promote", role).status_code == 403
+    assert order(f"/models/{model.id}/shadow", role).status_code == 403
     assert order("/models/rollback", role).status_code == 403
     assert model.status == "candidate"
+
+
+def test_how_a_model_stands_is_told_or_that_nobody_looked(ask, make_model, session):
+    model = make_model()
+    status, body = ask(f"/models/{model.id}/drift")
+    assert status == 404
+    assert "was not looked at yet" in body["detail"]
+    session.add(ModelReport(model_id=model.id, as_of=AS_OF, asks_for_training=True, body=report_body()))
+    session.flush()
+    status, body = ask(f"/models/{model.id}/drift")
+    assert status == 200
+    assert body["asks_for_training"]
+    assert body["channels"]["vibration_mm_s"]["now"] == [1.9, 3.1, 4.4]
+    assert body["realised"]["horizons"][1]["failures"] == 6

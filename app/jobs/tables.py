@@ -1,0 +1,20 @@
+"""What the queue's own tables do not keep: why a training failed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Text, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database import Base
+
+
+class TrainingFailure(Base):
+    """The last failure of a train job; the queue names only that it failed."""
+
+    __tablename__ = "training_failures"
+
+    job_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    failed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    reason: Mapped[str] = mapped_column(Text)

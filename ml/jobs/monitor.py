@@ -1,0 +1,210 @@
+"""The monitor job: does the plant still look like what a model learnt from, and what came true of what it said?
+
+It asks for a training; it starts none.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from rich.console import Group, RenderableType
+from rich.table import Table
+from sqlalchemy import Engine, func, select, text
+from sqlalchemy.orm import Session
+
+from app.database import session_scope
+from app.ingest.rollup import roll_up_all
+from app.risk.tables import Model, ModelReport, Prediction
+from app.settings import Settings
+from ml.artefacts import Saved
+from ml.dataset import read_plant, read_rollups
+from ml.drift import FEWEST_MACHINES, MANY, Comparison, Drift, compare
+from ml.evaluation import evaluate
+from ml.features.history import History, Moments
+from ml.features.words import channel_unit, channel_words
+from ml.gate import MOST_OFF, miscalibrated
+from ml.jobs.champion import load_speaking
+from ml.jobs.moment import fleet_at, floor_to_bucket
+from ml.labels import label
+from ml.models.base import Floats, Progress, silent
+from ml.prediction import predict
+from ml.reason_words import number
+
+# Fewer failures tell nothing about how well they were foreseen.
+FEWEST_FAILURES = 5
+# Stored predictions that are judged; of more, those of every other hour, every third and so on.
+MOST_JUDGED = 50_000
+SAID = text(
+    """
+    SELECT machine_id, extract(epoch FROM as_of)::bigint, probabilities FROM predictions
+    WHERE model_id = :model_id AND probabilities IS NOT NULL
+        AND extract(epoch FROM as_of)::bigint / :width % :every = 0
+    ORDER BY machine_id, as_of
+    """
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    model_id: int
+    asks_for_training: bool
+    body: dict[str, Any]
+
+
+def monitor(
+    engine: Engine,
+    settings: Settings,
+    model_id: int | None = None,
+    as_of: datetime | None = None,
+    progress: Progress = silent,
+) -> Report:
+    """A stored report on the model `model_id`, else the champion. Raises NotFound without any model."""
+    as_of = floor_to_bucket(as_of or datetime.now(UTC), settings)
+    roll_up_all(engine, settings, lambda share: progress(0.3 * share, "roll-ups"), until=as_of)
+    with session_scope(engine) as session:
+        saved = load_speaking(session, settings, model_id)
+        progress(0.3, "reading history")
+        plant = read_plant(session, settings, until=as_of)
+        history = saved.fitted.looked_at(plant.history(read_rollups(session, settings, plant)))
+        progress(0.6, "inputs and scores")
+        drift = _drift(saved, history, as_of, settings)
+        progress(0.7, "what came true")
+        ids = plant.machines["id"].to_numpy(np.int64)
+        report = _report(saved, drift, _realised(session, saved, history, ids, settings), len(ids))
+        session.add(
+            ModelReport(
+                model_id=saved.id, as_of=as_of, asks_for_training=report.asks_for_training, body=report.body
+            )
+        )
+    progress(1.0, "reported")
+    return report
+
+
+def _drift(saved: Saved, history: History, as_of: datetime, settings: Settings) -> Drift | None:
+    """None where the model was kept without what it learnt from."""
+    if saved.fitted.reference is None:
+        return None
+    predicted = predict(saved, history, fleet_at(history, as_of), settings.silent_after)
+    fresh = np.flatnonzero(predicted.trust.coverage > 0)
+    return compare(saved.fitted.reference, predicted.features.take(fresh), predicted.risk[fresh])
+
+
+def _realised(
+    session: Session, saved: Saved, history: History, ids: np.ndarray, settings: Settings
+) -> dict[str, Any]:
+    """Figures of the stored predictions whose outcome is known by now, by horizon, in the form of the card's."""
+    of_model = select(func.count(), func.count(Prediction.probabilities)).where(Prediction.model_id == saved.id)
+    stored, told = session.execute(of_model).one()
+    every = max(-(-told // MOST_JUDGED), 1)
+    asked = {"model_id": saved.id, "width": settings.bucket_seconds, "every": every}
+    rows = session.execute(SAID, asked).all()
+    counts = {"predictions": stored, "without_risk": stored - told, "one_in": every}
+    if not rows:
+        return counts | {"horizons": []}
+    order = np.argsort(ids)
+    machine = order[np.searchsorted(ids[order], [row[0] for row in rows])]
+    moments = Moments(machine, np.array([row[1] for row in rows], np.int64))
+    risk: Floats = np.array([row[2] for row in rows], float)
+    outcomes = label(history, moments, saved.horizons_hours, saved.modes)
+    card: dict[str, Any] = session.get_one(Model, saved.id).card
+    limits = [each["threshold"] for each in card["horizons"]]
+    figures = evaluate({"model": risk}, {"model": limits}, moments, outcomes, seed=0)["horizons"]
+    promised = [each["model"] for each in card["horizons"]]
+    return counts | {"horizons": [each | {"card": its} for each, its in zip(figures, promised, strict=True)]}
+
+
+def _report(saved: Saved, drift: Drift | None, realised: dict[str, Any], machines: int) -> Report:
+    told = [each for each in realised["horizons"] if each["failures"] >= FEWEST_FAILURES]
+    off = miscalibrated(told)
+    moved = drift.moved if drift else []
+    words = [_moved_words(name, drift.channels[name]) for name in moved] if drift else []
+    words += _risk_words(saved, drift) if drift else []
+    asks = bool(words or off)
+    if asks:
+        verdict = f"Training again is advised: {'; '.join([*words, *([off] if off else [])])}."
+    elif drift is None:
+        verdict = "This model was kept without a record of what it learnt from: train again to have one."
+    elif machines < FEWEST_MACHINES:
+        verdict = f"Too few machines to tell: {machines}, at least {FEWEST_MACHINES} are needed."
+    else:
+        verdict = f"Nothing has moved by more than chance explains, on {machines} machines."
+    if not told:
+        most = max((each["failures"] for each in realised["horizons"]), default=0)
+        verdict += f" {most} failures since it serves: at least {FEWEST_FAILURES} are needed to judge what it said."
+    body = {
+        "verdict": verdict,
+        "machines": machines,
+        "channels": {
+            name: asdict(each) | {"unit": channel_unit(name), "words": channel_words(name)}
+            for name, each in (drift.channels.items() if drift else ())
+        },
+        "risks": [
+            {"hours": hours} | asdict(each)
+            for hours, each in zip(saved.horizons_hours, drift.risks if drift else (), strict=False)
+        ],
+        "moved": moved,
+        "realised": realised,
+        "fewest_failures": FEWEST_FAILURES,
+    }
+    return Report(saved.id, asks, body)
+
+
+def _risk_words(saved: Saved, drift: Drift) -> list[str]:
+    """Of the horizon whose mean risk moved farthest, where that is far enough to mislead a planner."""
+    far = {
+        hours: each.ratio
+        for hours, each in zip(saved.horizons_hours, drift.risks, strict=True)
+        if each.moved and each.ratio and not 1 / MOST_OFF <= each.ratio <= MOST_OFF
+    }
+    if not far:
+        return []
+    hours = max(far, key=lambda each: abs(math.log(far[each])))
+    return [f"its risks within {hours:g} h are {far[hours]:.1f} times those in learning"]
+
+
+def table(report: Report) -> RenderableType:
+    """Inputs and scores then and now, and what came true, for the terminal."""
+    moved = Table("value", "learnt from", "now", "machines", "PSI", "")
+    for name, each in report.body["channels"].items():
+        moved.add_row(name, *_cells(each), "moved" if name in report.body["moved"] else "")
+    for each in report.body["risks"]:
+        moved.add_row(f"risk within {each['hours']:g} h", *_cells(each), "moved" if each["moved"] else "")
+    came = Table("horizon", "failures", "said", "came true", "caught", "Brier", "in the card")
+    for each in report.body["realised"]["horizons"]:
+        said, seen = (sum(p["weight"] * p[side] for p in each["reliability"]) for side in ("predicted", "observed"))
+        total = max(sum(point["weight"] for point in each["reliability"]), 1e-12)
+        own = each["model"]
+        came.add_row(
+            f"{each['hours']:g} h", str(each["failures"]), f"{said / total:.2%}", f"{seen / total:.2%}",
+            f"{own['failures_caught']} of {own['failures']}", _figure(own["brier"]), _figure(each["card"]["brier"]),
+        )  # fmt: skip
+    return Group(moved, came)
+
+
+def _cells(found: dict[str, Any]) -> list[str]:
+    ranges = [
+        "-" if each is None else f"{number(each[1])} ({number(each[0])} to {number(each[2])})"
+        for each in (found["then"], found["now"])
+    ]
+    return [*ranges, str(found["machines"]), _figure(found["psi"])]
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _moved_words(channel: str, found: Comparison) -> str:
+    said, unit = channel_words(channel), channel_unit(channel)
+    unit = unit and f" {unit}"
+    if found.gone:
+        return f"{found.unknown:.0%} of the machines no longer send {said}"
+    if found.then is None or found.now is None:
+        return f"{said} is not what it was"
+    if found.outside > MANY and not found.moved:
+        return f"{found.outside:.0%} of the machines show {said} outside all that was learnt from"
+    now, then = number(found.now[1]), number(found.then[1])
+    return f"{said} is {now}{unit} in the middle of {found.machines} machines and was {then}"

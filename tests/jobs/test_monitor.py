@@ -1,0 +1,96 @@
+"""The monitor's report: what was said is held against what came true, and moved inputs ask for a training."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import delete, select, text
+
+from app.database import session_scope
+from app.planning.tables import PlanItem
+from app.risk.tables import LatestPrediction, ModelReport, Prediction
+from ml import drift
+from ml.jobs import monitor as job
+from ml.jobs.monitor import monitor
+from ml.jobs.score import score
+
+from .conftest import UNTIL
+
+MOVE = text(
+    """UPDATE rollups SET mean = mean * :by FROM channels
+    WHERE channels.id = channel_id AND key = 'vibration_mm_s' AND bucket_start >= :since"""
+)
+
+
+@pytest.fixture
+def scored(plant):
+    """Predictions of ten days, and no others; none is left for who comes after."""
+    forget(plant)
+    for days in range(11, 1, -1):
+        score(plant.engine, plant.settings, UNTIL - timedelta(days=days))
+    yield plant
+    forget(plant)
+
+
+def forget(plant):
+    with session_scope(plant.engine) as session:
+        for table in (ModelReport, PlanItem, LatestPrediction, Prediction):
+            session.execute(delete(table))
+
+
+def move(plant, by):
+    with session_scope(plant.engine) as session:
+        session.execute(MOVE, {"by": by, "since": UNTIL - timedelta(days=9)})
+
+
+def test_the_report_is_stored_and_counts_what_was_said(scored):
+    report = monitor(scored.engine, scored.settings, as_of=UNTIL)
+    with session_scope(scored.engine) as session:
+        stored = session.scalars(select(ModelReport)).one()
+        assert (stored.model_id, stored.as_of) == (scored.serving, UNTIL)
+        assert stored.body == json.loads(json.dumps(report.body))
+    realised = report.body["realised"]
+    assert realised["predictions"] == 10 * len(scored.machines)
+    assert [each["hours"] for each in realised["horizons"]] == [24.0, 72.0, 168.0]
+    # Of the last horizon only what was said a week before the end has come to its end.
+    rows = [each["rows"] for each in realised["horizons"]]
+    assert rows[0] > rows[1] > rows[2] > 0
+
+
+def test_few_failures_are_not_judged(scored):
+    report = monitor(scored.engine, scored.settings, as_of=UNTIL)
+    most = max(each["failures"] for each in report.body["realised"]["horizons"])
+    assert most < job.FEWEST_FAILURES
+    assert f"{most} failures since it serves: at least {job.FEWEST_FAILURES} are needed" in report.body["verdict"]
+
+
+def test_moved_inputs_ask_for_a_training_and_start_none(scored, monkeypatch):
+    monkeypatch.setattr(drift, "FEWEST_MACHINES", 5)
+    before = monitor(scored.engine, scored.settings, as_of=UNTIL)
+    assert "vibration_mm_s" not in before.body["moved"]
+    move(scored, 25.4)
+    try:
+        after = monitor(scored.engine, scored.settings, as_of=UNTIL)
+    finally:
+        move(scored, 1 / 25.4)
+    assert after.asks_for_training
+    assert "vibration_mm_s" in after.body["moved"]
+    assert after.body["verdict"].startswith("Training again is advised: ")
+    assert "vibration is " in after.body["verdict"]
+    job.table(after)
+
+
+def test_of_very_many_predictions_some_are_judged(scored, monkeypatch):
+    monkeypatch.setattr(job, "MOST_JUDGED", 20)
+    realised = monitor(scored.engine, scored.settings, as_of=UNTIL).body["realised"]
+    assert realised["one_in"] > 1
+    assert realised["horizons"] == [] or realised["horizons"][0]["rows"] < 10 * len(scored.machines)
+
+
+def test_a_model_without_a_reference_says_so(scored, monkeypatch):
+    monkeypatch.setattr(job, "_drift", lambda *_: None)
+    report = monitor(scored.engine, scored.settings, as_of=UNTIL)
+    assert "kept without a record of what it learnt from" in report.body["verdict"]
+    assert report.body["channels"] == {}
