@@ -71,7 +71,7 @@ def read_json(heard: Heard, mapping: NameMapping, max_rows: int) -> Decoded:
 def _parse(body: bytes) -> Any:
     try:
         return READER.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         try:
             # Some senders write NaN and Infinity; the faults of such values are named one by one.
             return json.loads(body)

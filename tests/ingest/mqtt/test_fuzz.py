@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.ingest.mqtt.inbox import Message
@@ -88,6 +88,7 @@ def test_any_json_is_read_or_refused(topic, tree):
 @given(
     st.sampled_from(["plant/m/readings", "single/m/c", "spBv1.0/g/NBIRTH/n", "spBv1.0/g/DDATA/n/d"]), st.binary()
 )
+@example("plant/m/readings", b'"\x80"')
 def test_any_bytes_are_read_or_refused(topic, body):
     check(Reader(SETTINGS), [message(topic, body)])
 
