@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import time
 import urllib.request
@@ -22,7 +20,7 @@ from bench.finding import Finding, Goal
 from bench.measure import out
 from bench.scoring import fill
 from bench.stored import database, server
-from bench.target import ROOT, free_port, running
+from bench.target import free_port, program, running
 from bench.taught import let_serve
 
 MACHINES, BUCKETS, BUCKET_SECONDS = 1_000, 720, 20
@@ -30,7 +28,7 @@ POSTS_A_ROUND = 4
 MOST_SECONDS = 10.0
 # After the end of a bucket, so that its last reading comes when the worker may be scoring already.
 LATE_SECONDS = 0.3
-STOP_SECONDS, LONGEST_WAIT_SECONDS = 30, 120
+LONGEST_WAIT_SECONDS = 120
 
 
 def measure(rounds: int) -> list[Finding]:
@@ -111,21 +109,6 @@ def _plant(url: URL, settings: Settings) -> Iterator[int]:
         "WEARWATCH_BUCKET": f"{BUCKET_SECONDS}s",
     }
     serve = [sys.executable, "-m", "wearwatch", "serve", "--port", str(port)]
-    with running(serve, port, "/readyz", **words):
-        quiet = subprocess.DEVNULL
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "wearwatch", "worker"],
-            cwd=ROOT,
-            env=os.environ | words,
-            stdout=quiet,
-            stderr=quiet,
-        )
-        try:
-            yield port
-        finally:
-            worker.terminate()
-            try:
-                worker.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                worker.kill()
-                worker.wait()
+    work = [sys.executable, "-m", "wearwatch", "worker"]
+    with running(serve, port, "/readyz", **words), program(work, **words):
+        yield port

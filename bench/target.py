@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -134,8 +135,8 @@ def cpu_seconds(number: int) -> float:
 
 
 @contextmanager
-def running(command: list[str], port: int, ready_path: str, **settings: str) -> Iterator[int]:
-    """A program that answers on the loopback address: its process number. Gone at the end, whatever happens."""
+def program(command: list[str], **settings: str) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+    """A program with these settings alone, and what it prints. Gone at the end, whatever happens."""
     inherited = {
         name: value
         for name, value in os.environ.items()
@@ -144,10 +145,7 @@ def running(command: list[str], port: int, ready_path: str, **settings: str) -> 
     log = tempfile.TemporaryFile()  # noqa: SIM115  (as long as the program)
     process = subprocess.Popen(command, cwd=ROOT, env=inherited | settings, stdout=log, stderr=log)
     try:
-        if not _becomes_ready(process, f"http://127.0.0.1:{port}{ready_path}"):
-            log.seek(0)
-            raise RuntimeError(f"{' '.join(command)} did not become ready: {log.read()[-2000:].decode()}")
-        yield process.pid
+        yield process, log
     finally:
         process.terminate()
         try:
@@ -155,6 +153,16 @@ def running(command: list[str], port: int, ready_path: str, **settings: str) -> 
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+@contextmanager
+def running(command: list[str], port: int, ready_path: str, **settings: str) -> Iterator[int]:
+    """A program that answers on the loopback address: its process number. Gone at the end, whatever happens."""
+    with program(command, **settings) as (process, log):
+        if not _becomes_ready(process, f"http://127.0.0.1:{port}{ready_path}"):
+            log.seek(0)
+            raise RuntimeError(f"{' '.join(command)} did not become ready: {log.read()[-2000:].decode()}")
+        yield process.pid
 
 
 def free_port() -> int:

@@ -14,6 +14,7 @@ from app.settings import Settings
 from bench.measure import out
 from bench.sets import history_in
 from ml.artefacts import artefact_key, save_model
+from ml.dataset import fingerprint
 from ml.features.history import History
 from ml.lesson import learn_risk
 from ml.simulate.fleet import simulate_fleet, write_csvs
@@ -32,7 +33,8 @@ def let_serve(engine: Engine, settings: Settings) -> None:
     """The ensemble of the default kinds and horizons, as `train` keeps it, for the bucket of these settings."""
     out.print(f"Learning from {MACHINES} simulated motors ...", style="dim", highlight=False)
     hours = [each.total_seconds() / 3600 for each in settings.horizons]
-    lesson = learn_risk(plant(MACHINES, DAYS, 1), UNTIL, hours, 0)
+    taught = plant(MACHINES, DAYS, 1)
+    lesson = learn_risk(taught, UNTIL, hours, 0)
     learnt = next(each for each in lesson.learnt if each.fitted.kind == "ensemble")
     now = datetime.now(UTC)
     with session_scope(engine) as session:
@@ -48,5 +50,6 @@ def let_serve(engine: Engine, settings: Settings) -> None:
             features=lesson.features,
             card=learnt.card,
             seed=0,
+            data_hash=fingerprint(taught),
         )
         promote(session, None, model.id, now, unproven=True)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,21 +18,20 @@ from app.errors import BadInput, Conflict
 from app.fleet.tables import Event, Machine
 from app.ingest.tables import Channel, RollupState
 from app.settings import Settings
-from ml.columnar import STATISTICS, packed_rollups
+from ml.columnar import STATISTICS
 from ml.endings import Flags, in_use
 from ml.failures import TooFewFailures, failure_modes, failures, seconds
 from ml.features.happenings import HOUR, Happenings
-from ml.features.history import History, Moments
+from ml.features.history import History, Ints, Moments
 from ml.labels import label
 from ml.models.base import Outcomes
-from ml.rollups import Rollups
+from ml.rollups import EVER, Rollups
 from ml.thinning import MOST_MOMENTS, thinned
 
 MACHINE_COLUMNS = ["key", "asset_class", "rated_power_kw", "rated_current_a", "installed_at", "decommissioned_at"]
 EVENT_COLUMNS = ["machine", "kind", "code", "component", "started_at", "ended_at"]
 # A day when the bucket is an hour: as long as the shortest count of fault codes.
 RECOVERING_BUCKETS = 24
-EVER = datetime(1, 1, 1, tzinfo=UTC)
 
 
 def load_history(
@@ -65,15 +65,19 @@ class Plant:
         events = self.events[self.events["machine_id"].isin(ids)].reset_index(drop=True)
         return replace(self, machines=machines, events=events)
 
-    def history(self, rollups: Rollups) -> History:
-        """`rollups` are of machines here alone."""
+    def places(self, machine_ids: npt.ArrayLike) -> Ints:
+        """Positions of machines that are here."""
         ids = self.machines["id"].to_numpy(np.int64)
         order = np.argsort(ids)
-        machine = order[np.searchsorted(ids[order], rollups.machine_id)]
+        return np.asarray(order[np.searchsorted(ids[order], machine_ids)])
+
+    def history(self, rollups: Rollups) -> History:
+        """`rollups` are of machines here alone."""
+        machine = self.places(rollups.machine_id)
         rows = np.argsort(machine, kind="stable")
         in_order = bool((np.diff(rows) == 1).all())
         statistics = rollups.statistics if in_order else rollups.statistics[:, rows]
-        events = self.events.assign(machine=order[np.searchsorted(ids[order], self.events["machine_id"])])
+        events = self.events.assign(machine=self.places(self.events["machine_id"]))
         by = ["machine", "started_at", "kind", "code", "component"]
         return History(
             self.bucket_seconds,
@@ -89,8 +93,7 @@ class Plant:
 def read_rollups(session: Session, settings: Settings, plant: Plant) -> Rollups:
     """All of the machines of this plant."""
     since = dict.fromkeys(plant.machines["id"].tolist(), EVER)
-    packed = packed_rollups(session, since, plant.until - settings.bucket, settings.bucket_seconds)
-    return Rollups.of(list(packed), settings.bucket_seconds, plant.channels)
+    return Rollups.read(session, settings, since, plant.until, plant.channels)
 
 
 def read_plant(

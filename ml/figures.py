@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,6 +91,15 @@ class Reliability:
             for p, o, w in zip(self.predicted, self.observed, self.weight, strict=True)
             if w > 0
         ]
+
+
+def said_and_seen(points: Sequence[Mapping[str, float]]) -> tuple[float, float]:
+    """Mean predicted and observed share of all points of a reliability curve; 0 and 0 without any."""
+    total = sum(point["weight"] for point in points) or 1.0
+    said, seen = (
+        sum(point["weight"] * point[side] for point in points) / total for side in ("predicted", "observed")
+    )
+    return said, seen
 
 
 def at_threshold(alert: Flags, truth: Flags, weight: Floats) -> dict[str, float]:

@@ -14,17 +14,20 @@ from ml.models.base import Floats, HazardModel, Outcomes
 FOLDS = 3
 
 Rows = npt.NDArray[np.int64]
+Fit = Callable[[Features, Outcomes], HazardModel]
 
 
-def left_out_hazards(make: Callable[[], HazardModel], features: Features, outcomes: Outcomes, seed: int) -> Floats:
-    """[n, K, M] each row's hazards by a model that saw none of its machine."""
-    fold = machine_folds(features.moments.machine, outcomes.failure, seed)
+def left_out_hazards(
+    fit: Fit, features: Features, outcomes: Outcomes, fold: Rows
+) -> tuple[Floats, list[HazardModel]]:
+    """[n, K, M] the hazards of each row by a model that saw none of its fold; the models in the order of folds."""
     left_out = np.zeros((len(features), len(outcomes.horizons_hours), len(outcomes.modes)))
+    models = []
     for number in range(int(fold.max()) + 1):
         out = fold == number
-        model = make().fit(features.take(~out), outcomes.take(~out), seed=seed)
-        left_out[out] = model.hazards(features.take(out))
-    return left_out
+        models.append(fit(features.take(~out), outcomes.take(~out)))
+        left_out[out] = models[-1].hazards(features.take(out))
+    return left_out, models
 
 
 def machine_folds(machine: Rows, failure: Rows, seed: int) -> Rows:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ml.features.history import Moments
+from ml.figures import said_and_seen
 from ml.judging import judged
 from ml.models.base import Floats, Outcomes
 from ml.uncertainty import NORMAL_90
@@ -90,8 +91,7 @@ def gate(
 def miscalibrated(horizons: Sequence[Mapping[str, Any]]) -> str | None:
     """Where far more or far fewer failed than was said, by more than chance of so many failures explains."""
     for each in horizons:
-        points = each["reliability"]
-        said, seen = (sum(point["weight"] * point[name] for point in points) for name in ("predicted", "observed"))
+        said, seen = said_and_seen(each["reliability"])
         if not seen or not said:
             continue
         allowed = MOST_OFF * np.exp(NORMAL_90 / np.sqrt(max(each["failures"], 1)))

@@ -92,8 +92,8 @@ def alert_curve(risk: Floats, case: Judged, points: int) -> list[dict[str, float
     """At most `points` thresholds, the failures each would catch and its false alarms; a planner adds the money."""
     if not len(risk):
         return []
-    levels = np.unique(np.quantile(np.concatenate([risk, _peaks(risk, case)]), 1 - np.geomspace(1e-4, 1, points)))
     peaks = _peaks(risk, case)
+    levels = np.unique(np.quantile(np.concatenate([risk, peaks]), 1 - np.geomspace(1e-4, 1, points)))
     others = _by_machine_and_time(np.flatnonzero(~case.truth), case)
     return [
         {

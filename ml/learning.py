@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from ml.failures import TooFewFailures
 from ml.features.conditions import Conditions
 from ml.features.history import Features
 from ml.fitted import FittedModel
-from ml.folds import machine_folds
+from ml.folds import left_out_hazards, machine_folds
 from ml.mixing import learn_weights
 from ml.models.base import Floats, HazardModel, Outcomes, Progress, cumulative_risk, part_of, silent
 from ml.models.ensemble import Ensemble
@@ -82,18 +83,15 @@ def learn(
     those of the cut: nothing is learnt from what only its judged time tells.
     Raises TooFewFailures when there are too few failures to learn from.
     """
-    learning, judging = np.sort(np.concatenate(cut.parts[:-1])), cut.parts[-1]
+    learning, judging = cut.learning, cut.judging
     known, later = cut.outcomes.take(learning), cut.outcomes.take(judging)
     refuse_too_few(known)
     tried = _try_all(_Task(features, outcomes, known, learning, judging, settings, seed), kinds, progress)
     calibrated = {kind: learn_calibration(each.left_out, known) for kind, each in tried.items()}
     risks = {kind: cumulative_risk(calibrated[kind].apply(each.judged)) for kind, each in tried.items()}
-    limits = {
-        kind: thresholds(
-            cumulative_risk(calibrated[kind].apply(each.left_out)), features.moments.take(learning), known
-        )
-        for kind, each in tried.items()
-    }
+    told = {kind: cumulative_risk(calibrated[kind].apply(each.left_out)) for kind, each in tried.items()}
+    seen = features.take(learning)
+    limits = {kind: thresholds(each, seen.moments, known) for kind, each in told.items()}
     facts = {"split": cut.words, "seed": seed, "conditions": len(conditions.centres) if conditions else 1} | _facts(
         features, known, later, learning, judging
     )
@@ -114,9 +112,7 @@ def learn(
         spread = Spread.learn(
             np.stack([cumulative_risk(calibrated[kind].apply(each)) for each in tried[kind].by_fold])
         )
-        reference = Reference.learn(
-            features.take(learning), cumulative_risk(calibrated[kind].apply(tried[kind].left_out)), known.weight
-        )
+        reference = Reference.learn(seen, told[kind], known.weight)
         fitted = FittedModel(tried[kind].model, calibrated[kind], spread, conditions, reference)
         learnt.append(Learnt(fitted, card, risks[kind]))
     return learnt
@@ -171,23 +167,19 @@ def _try(kind: str, task: _Task, progress: Progress) -> _Tried:
     started = time.monotonic()
     seen, later = task.features.take(task.learning), task.features.take(task.judging)
     fold = machine_folds(seen.moments.machine, task.known.failure, task.seed)
-    folds = range(int(fold.max()) + 1)
+    fits, place = int(fold.max()) + 3, count()
 
-    def fitted(place: int, features: Features, outcomes: Outcomes) -> HazardModel:
-        told = part_of(progress, place / (len(folds) + 2), (place + 1) / (len(folds) + 2))
+    def fitted(features: Features, outcomes: Outcomes) -> HazardModel:
+        begun = next(place)
+        told = part_of(progress, begun / fits, (begun + 1) / fits)
         return task.make(kind).fit(features, outcomes, seed=task.seed, progress=told)
 
-    left_out = np.zeros((len(seen), len(task.known.horizons_hours), len(task.known.modes)))
-    by_fold = []
-    for number in folds:
-        out = fold == number
-        model = fitted(number, seen.take(~out), task.known.take(~out))
-        left_out[out] = model.hazards(seen.take(out))
-        by_fold.append(model.hazards(later))
-    judged = fitted(len(folds), seen, task.known).hazards(later)
+    left_out, models = left_out_hazards(fitted, seen, task.known, fold)
+    judged = fitted(seen, task.known).hazards(later)
     everything = np.union1d(task.learning, task.judging)
-    last = fitted(len(folds) + 1, task.features.take(everything), task.outcomes.take(everything))
-    return _Tried(left_out, np.stack(by_fold), judged, last, time.monotonic() - started)
+    last = fitted(task.features.take(everything), task.outcomes.take(everything))
+    by_fold = np.stack([model.hazards(later) for model in models])
+    return _Tried(left_out, by_fold, judged, last, time.monotonic() - started)
 
 
 def _together(members: Sequence[_Tried], known: Outcomes) -> _Tried:

@@ -78,14 +78,13 @@ def learn_risk(
     for each in learnt:
         if each.fitted.kind in found:
             each.card["search"] = asdict(found[each.fitted.kind]) | {"words": found[each.fitted.kind].words}
-    judging = cut.parts[-1]
     return Lesson(
         learnt,
         features,
         outcomes.horizons_hours,
         outcomes.modes,
-        moments.take(judging),
-        cut.outcomes.take(judging),
+        moments.take(cut.judging),
+        cut.outcomes.take(cut.judging),
     )
 
 
@@ -93,9 +92,9 @@ def _searched(built: Features, cut: Split, seed: int, seconds: float, progress: 
     """On the rows that are learnt from, as the cut tells them."""
     if not seconds:
         return {}
-    learning = np.sort(np.concatenate(cut.parts[:-1]))
-    refuse_too_few(cut.outcomes.take(learning))
-    return search(built.take(learning), cut.outcomes.take(learning), seconds, seed, progress)
+    known = cut.outcomes.take(cut.learning)
+    refuse_too_few(known)
+    return search(built.take(cut.learning), known, seconds, seed, progress)
 
 
 def know_normal(history: History, rows: Flags, horizons_hours: Sequence[float], seed: int, reason: str) -> Lesson:

@@ -14,9 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.ingest.tables import KeptFrom, RollupChange
 from app.settings import Settings
-from ml.columnar import packed_rollups
-from ml.dataset import EVER
-from ml.rollups import Rollups
+from ml.rollups import EVER, Rollups
 
 # The log of changes is kept for a day; what was read longer ago than half of it is read anew.
 CHANGES_KEPT = timedelta(days=1)
@@ -57,8 +55,7 @@ class RollupCache:
         # Asked for before anything is read: what is written meanwhile is read again next time.
         seen = session.scalar(select(func.max(RollupChange.id))) or 0
         since = dict.fromkeys(ids, EVER) if known is None else _stale(session, known, ids, until)
-        packed = list(packed_rollups(session, since, until - settings.bucket, settings.bucket_seconds))
-        read = Rollups.of(packed, settings.bucket_seconds, channels)
+        read = Rollups.read(session, settings, since, until, channels)
         rollups = known.rollups.with_newer(read) if known else read
         if kept_from := session.scalar(select(KeptFrom.at).where(KeptFrom.what == "rollups")):
             rollups = rollups.since(-int(-kept_from.timestamp() // settings.bucket_seconds))

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
+from sqlalchemy.orm import Session
 
-from ml.columnar import STATISTICS, Packed
+from app.settings import Settings
+from ml.columnar import STATISTICS, Packed, packed_rollups
 from ml.features.history import Floats, Ints
 
 # Machine and bucket as one number that sorts like both: room for buckets of a second 544 years around 1970.
 BUCKETS = 2**35
+# Earlier than any reading.
+EVER = datetime(1, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,19 @@ class Rollups:
         for part, own in zip(packed, keys, strict=True):
             table[:, np.searchsorted(key, own), position[part.channel_id]] = part.statistics
         return cls(channels, key // BUCKETS, key % BUCKETS - BUCKETS // 2, table)
+
+    @classmethod
+    def read(
+        cls,
+        session: Session,
+        settings: Settings,
+        since: Mapping[int, datetime],
+        until: datetime,
+        names: Mapping[int, str],
+    ) -> Rollups:
+        """Of these machines, each from its time on, what had ended by `until`."""
+        width = settings.bucket_seconds
+        return cls.of(list(packed_rollups(session, since, until - settings.bucket, width)), width, names)
 
     @property
     def bytes(self) -> int:

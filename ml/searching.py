@@ -15,8 +15,8 @@ import optuna
 
 from ml.calibration import unlikelihoods
 from ml.features.history import Features
-from ml.folds import left_out_hazards
-from ml.models.base import HazardModel, Outcomes, Progress, silent
+from ml.folds import left_out_hazards, machine_folds
+from ml.models.base import HazardModel, Outcomes, Progress, part_of, silent
 from ml.models.boosting import Boosting
 from ml.models.random_forest import RandomForest
 
@@ -69,10 +69,11 @@ def search(
     features: Features, outcomes: Outcomes, seconds: float, seed: int, progress: Progress = silent
 ) -> dict[str, Found]:
     """kind -> what was found, each kind given an equal part of the time; a try under way is finished."""
-    return {
-        kind: _search(kind, features, outcomes, seconds / len(TRIED), seed, _part(progress, place))
-        for place, kind in enumerate(TRIED)
-    }
+    part, found = 1 / len(TRIED), {}
+    for place, kind in enumerate(TRIED):
+        told = part_of(progress, place * part, (place + 1) * part)
+        found[kind] = _search(kind, features, outcomes, seconds * part, seed, told)
+    return found
 
 
 def _search(
@@ -80,8 +81,13 @@ def _search(
 ) -> Found:
     make, suggested = TRIED[kind]
 
+    fold = machine_folds(features.moments.machine, outcomes.failure, seed)
+
     def cost(settings: Settings) -> float:
-        left_out = left_out_hazards(lambda: make(**settings), features, outcomes, seed)
+        def fitted(some: Features, became: Outcomes) -> HazardModel:
+            return make(**settings).fit(some, became, seed=seed)
+
+        left_out, _ = left_out_hazards(fitted, features, outcomes, fold)
         return float(unlikelihoods(left_out, outcomes).sum())
 
     started = time.monotonic()
@@ -95,7 +101,3 @@ def _search(
         study.tell(trial, cost(suggested(trial)))
     gained = usual - study.best_value
     return Found(study.best_params if gained > WORTH_IT else {}, len(study.trials), gained)
-
-
-def _part(progress: Progress, place: int) -> Progress:
-    return lambda share, doing: progress((place + share) / len(TRIED), doing)

@@ -36,6 +36,15 @@ class Split:
     how: str
     words: str
 
+    @property
+    def learning(self) -> Ints:
+        """The rows of all parts but the last, sorted."""
+        return np.sort(np.concatenate(self.parts[:-1]))
+
+    @property
+    def judging(self) -> Ints:
+        return self.parts[-1]
+
 
 def split(moments: Moments, outcomes: Outcomes, *, shares: Sequence[float] = SHARES, seed: int = 0) -> Split:
     """In time order where every part then has its failures; else whole machines apart. There must be moments."""
@@ -56,7 +65,7 @@ def split(moments: Moments, outcomes: Outcomes, *, shares: Sequence[float] = SHA
 
 def rows_learnt_from(history: History, moments: Moments, cut: Split) -> Flags:
     """[rows of the history] what the learning parts could see: whatever is fitted on rows is fitted on these."""
-    learning = moments.take(np.concatenate(cut.parts[:-1]))
+    learning = moments.take(cut.learning)
     as_of = (history.bucket + 1) * history.bucket_seconds
     return np.asarray(np.isin(history.machine, learning.machine) & (as_of <= learning.as_of.max(initial=0)))
 

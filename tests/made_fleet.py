@@ -175,6 +175,7 @@ def report_body() -> dict[str, object]:
         "verdict": "Training again is advised: vibration is 3.1 mm/s in the middle of 60 machines and was 2.2.",
         "machines": 60,
         "fewest_failures": 5,
+        "many": 0.2,
         "moved": ["vibration_mm_s", "current_a"],
         "channels": {
             "vibration_mm_s": vibration | {"words": "vibration", "unit": "mm/s"},
@@ -187,7 +188,15 @@ def report_body() -> dict[str, object]:
             "one_in": 1,
             "horizons": [
                 {"hours": 24.0, "failures": 2, "reliability": [], "model": {}, "card": {}},
-                {"hours": 168.0, "failures": 6, "reliability": points, "model": judged, "card": {"brier": 0.03}},
+                {
+                    "hours": 168.0,
+                    "failures": 6,
+                    "reliability": points,
+                    "said": 75 / 950,
+                    "came_true": 71 / 950,
+                    "model": judged,
+                    "card": {"brier": 0.03},
+                },
             ],
         },
     }

@@ -17,8 +17,6 @@ AS_BEFORE, MOVED, GONE, OUTSIDE = (
     "gone from many machines",
     "outside all that was learnt from",
 )
-# Of the machines, from where on one speaks of it.
-MANY = 0.2
 
 
 def drift_page(frame: Frame, model: Model, report: ModelReport | None) -> DriftPage:
@@ -26,6 +24,7 @@ def drift_page(frame: Frame, model: Model, report: ModelReport | None) -> DriftP
     if report is None:
         return DriftPage(frame, row, None, None, False, (), (), "")
     body: Mapping[str, Any] = report.body
+    many: float = body["many"]
     return DriftPage(
         frame,
         row,
@@ -33,21 +32,19 @@ def drift_page(frame: Frame, model: Model, report: ModelReport | None) -> DriftP
         str(body["verdict"]),
         report.asks_for_training,
         (
-            *(_value(each["words"], each["unit"], each) for each in body["channels"].values()),
-            *(_value(f"risk within {words.horizon(each['hours'])}", "", each) for each in body["risks"]),
+            *(_value(each["words"], each["unit"], each, many) for each in body["channels"].values()),
+            *(_value(f"risk within {words.horizon(each['hours'])}", "", each, many) for each in body["risks"]),
         ),
         tuple(_realised(each, body["fewest_failures"]) for each in body["realised"]["horizons"]),
         _counted(body["realised"]),
     )
 
 
-def _value(said: str, unit: str, each: Mapping[str, Any]) -> ValueRow:
+def _value(said: str, unit: str, each: Mapping[str, Any], many: float) -> ValueRow:
     then, now = each["then"], each["now"]
     ends = [value for span in (then, now) if span for value in (span[0], span[2])]
     low, high = (min(ends), max(ends)) if ends else (0.0, 1.0)
-    state = GONE if each["gone"] else MOVED if each["moved"] else OUTSIDE if each["outside"] > MANY else AS_BEFORE
-    if then is None or now is None:
-        state = GONE if each["gone"] else "nothing to compare"
+    state = _state(each, many)
     return ValueRow(
         said,
         unit,
@@ -58,6 +55,17 @@ def _value(said: str, unit: str, each: Mapping[str, Any]) -> ValueRow:
         state in (GONE, MOVED, OUTSIDE),
         state,
     )
+
+
+def _state(each: Mapping[str, Any], many: float) -> str:
+    """`many` is the share of the machines from where on one speaks of it."""
+    if each["gone"]:
+        return GONE
+    if each["then"] is None or each["now"] is None:
+        return "nothing to compare"
+    if each["moved"]:
+        return MOVED
+    return OUTSIDE if each["outside"] > many else AS_BEFORE
 
 
 def _span(values: Sequence[float] | None, low: float, high: float) -> Span | None:
@@ -73,17 +81,12 @@ def _realised(each: Mapping[str, Any], fewest: int) -> RealisedRow:
     if failures < fewest:
         few = f"{words.counted(failures, 'failure')} so far, {fewest} needed"
         return RealisedRow(within, failures, None, None, words.NOTHING, words.NOTHING, None, None, few)
-    total = sum(point["weight"] for point in each["reliability"]) or 1.0
-    said, seen = (
-        sum(point["weight"] * point[side] for point in each["reliability"]) / total
-        for side in ("predicted", "observed")
-    )
     own, alarms = each["model"], each["model"]["false_alarms_per_machine_year"]
     return RealisedRow(
         within,
         failures,
-        said,
-        seen,
+        each["said"],
+        each["came_true"],
         f"{own['failures_caught']} of {own['failures']}",
         words.NOTHING if alarms is None else f"{alarms:.1f}",
         own["brier"],

@@ -21,11 +21,12 @@ from app.ingest.rollup import roll_up_all
 from app.risk.tables import Model, ModelReport, Prediction
 from app.settings import Settings
 from ml.artefacts import Saved
-from ml.dataset import read_plant, read_rollups
+from ml.dataset import Plant, read_plant, read_rollups
 from ml.drift import FEWEST_MACHINES, MANY, Comparison, Drift, compare
 from ml.evaluation import evaluate
 from ml.features.history import History, Moments
 from ml.features.words import channel_unit, channel_words
+from ml.figures import said_and_seen
 from ml.gate import MOST_OFF, miscalibrated
 from ml.jobs.champion import load_speaking
 from ml.jobs.moment import fleet_at, floor_to_bucket
@@ -73,8 +74,8 @@ def monitor(
         progress(0.6, "inputs and scores")
         drift = _drift(saved, history, as_of, settings)
         progress(0.7, "what came true")
-        ids = plant.machines["id"].to_numpy(np.int64)
-        report = _report(saved, drift, _realised(session, saved, history, ids, settings), len(ids))
+        realised = _realised(session, saved, history, plant, settings)
+        report = _report(saved, drift, realised, len(plant.machines))
         session.add(
             ModelReport(
                 model_id=saved.id, as_of=as_of, asks_for_training=report.asks_for_training, body=report.body
@@ -93,9 +94,7 @@ def _drift(saved: Saved, history: History, as_of: datetime, settings: Settings) 
     return compare(saved.fitted.reference, predicted.features.take(fresh), predicted.risk[fresh])
 
 
-def _realised(
-    session: Session, saved: Saved, history: History, ids: np.ndarray, settings: Settings
-) -> dict[str, Any]:
+def _realised(session: Session, saved: Saved, history: History, plant: Plant, settings: Settings) -> dict[str, Any]:
     """Figures of the stored predictions whose outcome is known by now, by horizon, in the form of the card's."""
     of_model = select(func.count(), func.count(Prediction.probabilities)).where(Prediction.model_id == saved.id)
     stored, told = session.execute(of_model).one()
@@ -105,16 +104,17 @@ def _realised(
     counts = {"predictions": stored, "without_risk": stored - told, "one_in": every}
     if not rows:
         return counts | {"horizons": []}
-    order = np.argsort(ids)
-    machine = order[np.searchsorted(ids[order], [row[0] for row in rows])]
-    moments = Moments(machine, np.array([row[1] for row in rows], np.int64))
+    moments = Moments(plant.places([row[0] for row in rows]), np.array([row[1] for row in rows], np.int64))
     risk: Floats = np.array([row[2] for row in rows], float)
     outcomes = label(history, moments, saved.horizons_hours, saved.modes)
     card: dict[str, Any] = session.get_one(Model, saved.id).card
     limits = [each["threshold"] for each in card["horizons"]]
     figures = evaluate({"model": risk}, {"model": limits}, moments, outcomes, seed=0)["horizons"]
-    promised = [each["model"] for each in card["horizons"]]
-    return counts | {"horizons": [each | {"card": its} for each, its in zip(figures, promised, strict=True)]}
+    horizons = []
+    for each, promised in zip(figures, card["horizons"], strict=True):
+        said, seen = said_and_seen(each["reliability"])
+        horizons.append(each | {"said": said, "came_true": seen, "card": promised["model"]})
+    return counts | {"horizons": horizons}
 
 
 def _report(saved: Saved, drift: Drift | None, realised: dict[str, Any], machines: int) -> Report:
@@ -149,6 +149,7 @@ def _report(saved: Saved, drift: Drift | None, realised: dict[str, Any], machine
         "moved": moved,
         "realised": realised,
         "fewest_failures": FEWEST_FAILURES,
+        "many": MANY,
     }
     return Report(saved.id, asks, body)
 
@@ -175,11 +176,9 @@ def table(report: Report) -> RenderableType:
         moved.add_row(f"risk within {each['hours']:g} h", *_cells(each), "moved" if each["moved"] else "")
     came = Table("horizon", "failures", "said", "came true", "caught", "Brier", "in the card")
     for each in report.body["realised"]["horizons"]:
-        said, seen = (sum(p["weight"] * p[side] for p in each["reliability"]) for side in ("predicted", "observed"))
-        total = max(sum(point["weight"] for point in each["reliability"]), 1e-12)
         own = each["model"]
         came.add_row(
-            f"{each['hours']:g} h", str(each["failures"]), f"{said / total:.2%}", f"{seen / total:.2%}",
+            f"{each['hours']:g} h", str(each["failures"]), f"{each['said']:.2%}", f"{each['came_true']:.2%}",
             f"{own['failures_caught']} of {own['failures']}", _figure(own["brier"]), _figure(each["card"]["brier"]),
         )  # fmt: skip
     return Group(moved, came)
