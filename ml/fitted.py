@@ -14,6 +14,7 @@ from ml.features.history import Features, History
 from ml.models.base import Floats, HazardModel
 from ml.models.condition_only import ConditionOnly
 from ml.models.registry import KEPT
+from ml.past_failures import PastFailures
 from ml.uncertainty import Spread
 
 PART = "fitted.json"
@@ -24,7 +25,8 @@ class FittedModel:
     """`spread` is None where there was too little to learn it from; then there is no band.
 
     `conditions` is None where the machines run under one. Features are built from `looked_at(history)`.
-    `reference` is what they looked like in learning; None in models that were kept before there was one.
+    `reference` is what they looked like in learning, `past_failures` what some looked like before they failed; None
+    where there was nothing to keep, and in models that were kept before there was one.
     """
 
     model: HazardModel
@@ -32,6 +34,7 @@ class FittedModel:
     spread: Spread | None = None
     conditions: Conditions | None = None
     reference: Reference | None = None
+    past_failures: PastFailures | None = None
 
     @property
     def kind(self) -> str:
@@ -61,7 +64,8 @@ class FittedModel:
             "conditions": self.conditions and self.conditions.to_json(),
             "reference": self.reference and self.reference.to_json(),
         }
-        return self.model.parts() | {PART: json.dumps(said).encode()}
+        kept = self.past_failures.parts() if self.past_failures else {}
+        return self.model.parts() | kept | {PART: json.dumps(said).encode()}
 
     @classmethod
     def from_parts(cls, kind: str, parts: dict[str, bytes]) -> FittedModel:
@@ -70,4 +74,5 @@ class FittedModel:
         conditions = Conditions.from_json(said["conditions"]) if said.get("conditions") else None
         reference = Reference.from_json(said["reference"]) if said.get("reference") else None
         model = KEPT[kind].from_parts(parts)
-        return cls(model, Calibration.from_json(said["calibration"]), spread, conditions, reference)
+        calibration = Calibration.from_json(said["calibration"])
+        return cls(model, calibration, spread, conditions, reference, PastFailures.from_parts(parts))

@@ -26,6 +26,7 @@ from ml.models.base import Floats, HazardModel, Outcomes, Progress, cumulative_r
 from ml.models.ensemble import Ensemble
 from ml.models.odds import mix
 from ml.models.registry import BASELINES, DEFAULT_KINDS, KINDS
+from ml.past_failures import PastFailures
 from ml.split import Split
 from ml.uncertainty import BAND_IS, Spread
 
@@ -73,14 +74,15 @@ def learn(
     settings: Mapping[str, Mapping[str, Any]] = NO_SETTINGS,
     seed: int = 0,
     conditions: Conditions | None = None,
+    past_failures: PastFailures | None = None,
     progress: Progress = silent,
 ) -> list[Learnt]:
     """One Learnt per kind asked for. The cut's last part only judges, those before it fit and calibrate.
 
     settings: kind -> what its model is made with, for those that are not made with the defaults.
 
-    The features were built under `conditions`, which are kept with every model. Until the last fit, outcomes are
-    those of the cut: nothing is learnt from what only its judged time tells.
+    The features were built under `conditions`, which like `past_failures` are kept with every model. Until the last
+    fit, outcomes are those of the cut: nothing is learnt from what only its judged time tells.
     Raises TooFewFailures when there are too few failures to learn from.
     """
     learning, judging = cut.learning, cut.judging
@@ -113,7 +115,7 @@ def learn(
             np.stack([cumulative_risk(calibrated[kind].apply(each)) for each in tried[kind].by_fold])
         )
         reference = Reference.learn(seen, told[kind], known.weight)
-        fitted = FittedModel(tried[kind].model, calibrated[kind], spread, conditions, reference)
+        fitted = FittedModel(tried[kind].model, calibrated[kind], spread, conditions, reference, past_failures)
         learnt.append(Learnt(fitted, card, risks[kind]))
     return learnt
 

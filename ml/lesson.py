@@ -23,6 +23,7 @@ from ml.learning import Learnt, learn, refuse_too_few
 from ml.models.base import Outcomes, Progress, part_of, silent
 from ml.models.condition_only import ConditionOnly
 from ml.models.registry import BASELINES, DEFAULT_KINDS
+from ml.past_failures import PastFailures
 from ml.searching import Found, search
 from ml.split import Split, rows_learnt_from, split
 
@@ -62,7 +63,10 @@ def learn_risk(
     progress(0.0, "features")
     conditions = learn_conditions(history, rows_learnt_from(history, moments, cut), seed)
     features = catalogue_for(history.events, history.channels, history.bucket_seconds)
-    built = build(conditions.apply(history) if conditions else history, moments, features)
+    seen = conditions.apply(history) if conditions else history
+    built = build(seen, moments, features)
+    learning = np.sort(np.concatenate(cut.parts[:-1]))
+    past_failures = PastFailures.learn(seen, moments.take(learning), cut.outcomes.take(learning), features, seed)
     searched = SEARCHING if search_seconds > 0 else 0.04
     found = _searched(built, cut, seed, search_seconds, part_of(progress, 0.04, searched))
     learnt = learn(
@@ -73,6 +77,7 @@ def learn_risk(
         settings={kind: each.settings for kind, each in found.items()},
         seed=seed,
         conditions=conditions,
+        past_failures=past_failures,
         progress=part_of(progress, searched, 1.0),
     )
     for each in learnt:

@@ -10,7 +10,7 @@ import numpy as np
 from ml.features.catalogue import Feature
 from ml.features.history import Features, Floats
 from ml.features.words import channel_words
-from ml.usual import Usual
+from ml.usual import Usual, widths_away
 
 # A level this many of its usual widths away speaks for itself; else the feature that is farthest off is named.
 SPEAKING = 2.0
@@ -47,9 +47,8 @@ def reason_of(
 
 def deviations(places: Sequence[int], now: Features, usual: Usual, row: int) -> Floats:
     """How many of its usual widths each feature is away from its usual value; NaN where unknown."""
-    value, middle = (each.values[row, list(places)].astype(np.float64) for each in (now, usual.middle))
-    width = np.maximum(usual.width[row, list(places)], 0.02 * np.abs(middle))
-    return np.asarray(np.abs(value - middle) / np.maximum(width, 1e-6))
+    at = (row, list(places))
+    return np.abs(widths_away(now.values[at], usual.middle.values[at], usual.width[at]))
 
 
 def _level(catalogue: Sequence[Feature], places: Sequence[int]) -> int | None:

@@ -36,7 +36,7 @@ def thinned(outcomes: Outcomes, recovering: Flags, draw: np.random.Generator, mo
     episodes = [len(np.unique(outcomes.failure[rows])) for rows in failing]
     episodes.append(max(episodes, default=0))
     wanted_each = [min(len(rows), MOMENTS_PER_FAILURE * n) for rows, n in zip(strata, episodes, strict=True)]
-    quotas = _shared_out(wanted_each, most // 2)
+    quotas = shared_out(wanted_each, most // 2)
     near = sum(quotas)
     wanted = min(max(FREE_PER_FAILING * near, FEWEST_FREE), max(len(free) // THINNING, FEWEST_FREE))
     kept = [
@@ -56,7 +56,7 @@ def _spread(rows: Ints, quota: int, draw: np.random.Generator) -> tuple[Ints, Fl
     return rows[edges[:-1] + (draw.random(quota) * stretch).astype(np.int64)], stretch.astype(float)
 
 
-def _shared_out(sizes: Sequence[int], budget: int) -> list[int]:
+def shared_out(sizes: Sequence[int], budget: int) -> list[int]:
     """Small strata whole, the rest of the budget in equal parts to the large ones."""
     quotas = [0] * len(sizes)
     for done, index in enumerate(np.argsort(sizes, kind="stable")):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from ml.features.builder import build
 from ml.features.catalogue import Feature
@@ -15,6 +16,7 @@ from ml.features.history import Features, Floats, History, Moments
 LOOKS = 12
 # A machine younger than this has no usual: it is not compared with its first hours.
 FEWEST_BUCKETS = 24
+LEAST_WIDTH = 0.02
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,16 @@ class Usual:
 
     middle: Features
     width: Floats
+
+    def away(self, now: Features) -> Floats:
+        """[n, names] how many of its usual widths each feature is from its usual value; NaN where unknown."""
+        return widths_away(now.values, self.middle.values, self.width)
+
+
+def widths_away(value: npt.NDArray[np.float32], middle: npt.NDArray[np.float32], width: Floats) -> Floats:
+    """How many widths from the middle; what hardly ever varied is given a fiftieth of its level."""
+    usual = middle.astype(np.float64)
+    return np.asarray((value - usual) / np.maximum(np.maximum(width, LEAST_WIDTH * np.abs(usual)), 1e-6))
 
 
 def own_usual(history: History, moments: Moments, features: Sequence[Feature]) -> Usual:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -106,3 +107,8 @@ def _silence(known: Known, missing: str | None) -> str:
 
 def _time(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def nearest_to_status_horizon(horizons_hours: Sequence[float]) -> int:
+    """Its position."""
+    return min(range(len(horizons_hours)), key=lambda k: abs(horizons_hours[k] - STATUS_HORIZON_HOURS))

@@ -22,8 +22,22 @@ class HorizonRisk(BaseModel):
     high: float | None = None
 
 
+class PastFailureOut(BaseModel):
+    """A failure the model learnt from; `hours_before` it, its machine looked as this one does now."""
+
+    machine: str
+    failed_at: datetime
+    mode: str
+    component: str | None
+    down_hours: float | None
+    hours_before: float
+
+
 class ReasonOut(BaseModel):
-    """Why the risk is what it is: a value, what is usual for this machine, and its share of the risk."""
+    """Why the risk is what it is: a value, what is usual for this machine, and its share of the risk.
+
+    Or, as `like`, a past failure of the mode that is most likely.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
@@ -34,6 +48,7 @@ class ReasonOut(BaseModel):
     usual: float | None = None
     unit: str | None = None
     share: float | None = None
+    like: PastFailureOut | None = None
 
 
 class RemainingLife(BaseModel):

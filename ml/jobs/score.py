@@ -17,14 +17,15 @@ from app.database import session_scope
 from app.errors import NotFound
 from app.ingest.rollup import roll_up_all
 from app.risk import model_store
-from app.risk.assess import STATUS_HORIZON_HOURS
+from app.risk.assess import nearest_to_status_horizon
 from app.risk.prediction import NewPrediction
 from app.risk.store import champion, store_predictions
 from app.settings import Settings
+from ml.alike import like_past_failure
 from ml.artefacts import Saved
 from ml.dataset import Plant, read_plant
 from ml.explain import explain
-from ml.features.history import Floats, History, Ints
+from ml.features.history import Features, Floats, History, Ints
 from ml.jobs.champion import load_speaking
 from ml.jobs.due import note_scored, there_is
 from ml.jobs.memory import Memory
@@ -32,7 +33,7 @@ from ml.jobs.moment import fleet_at, floor_to_bucket
 from ml.models.base import Progress, part_of, silent
 from ml.prediction import Predicted, predict
 from ml.unlike import unlike_itself
-from ml.usual import own_usual
+from ml.usual import Usual, own_usual
 
 log = structlog.get_logger()
 
@@ -126,8 +127,8 @@ class Fleet:
             yield Scored(group, ids[moments.machine], predicted)
 
     def reasons(self, scored: Sequence[Scored]) -> list[list[list[dict[str, Any]]]]:
-        """[parts][rows] why the riskiest stand where they do, and whether any machine is unlike itself."""
-        horizon = int(np.argmin(np.abs(np.asarray(self.saved.horizons_hours) - STATUS_HORIZON_HOURS)))
+        """[parts][rows] why the riskiest stand where they do, what they are like, and who is unlike itself."""
+        horizon = nearest_to_status_horizon(self.saved.horizons_hours)
         risk = [np.nan_to_num(part.predicted.risk[:, horizon], nan=-1.0) for part in scored]
         everyone = np.concatenate([np.zeros(0), *risk])
         chosen = np.zeros(len(everyone), bool)
@@ -145,9 +146,22 @@ class Fleet:
             history, now = self.history(part.group), predicted.features.take(riskiest)
             usual = own_usual(history, now.moments, saved.features)
             told = explain(saved.fitted.hazards, saved.features, now, usual, horizon, history.bucket_seconds)
-            why = dict(zip(riskiest.tolist(), told, strict=True))
+            like = self._like(history, now, usual, predicted.by_mode[riskiest, horizon].argmax(axis=1))
+            why = {row: [*each, *also] for row, each, also in zip(riskiest.tolist(), told, like, strict=True)}
         unlike = (unlike_itself(predicted.anomaly, row) for row in range(len(part.ids)))
         return [[*why.get(row, []), each] if each else why.get(row, []) for row, each in enumerate(unlike)]
+
+    def _like(self, history: History, now: Features, usual: Usual, mode: Ints) -> list[list[dict[str, Any]]]:
+        """For each moment the past failure of the mode that it is like, if any, as a reason."""
+        past = self.saved.fitted.past_failures
+        if past is None:
+            return [[] for _ in range(len(now))]
+        keys = history.machines["key"].to_numpy()[now.moments.machine].astype(np.str_)
+        found = past.alike(now, usual, keys, mode, history.bucket_seconds)
+        return [
+            [like_past_failure(each, str(key), self.saved.modes)] if each else []
+            for each, key in zip(found, keys, strict=True)
+        ]
 
 
 def _rows(saved: Saved, part: Scored, reasons: list[list[dict[str, Any]]]) -> Iterator[NewPrediction]:
