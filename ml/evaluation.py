@@ -9,22 +9,11 @@ import numpy as np
 
 from ml.features.history import Moments
 from ml.figures import Ranked, Reliability, at_threshold, brier, finite, pr_auc, pr_curve, roc_auc
-from ml.judging import (
-    Flags,
-    Judged,
-    alert_curve,
-    alert_figures,
-    best_threshold,
-    judged,
-    lead_times,
-    machine_years,
-)
+from ml.judging import Flags, Judged, alert_figures, best_threshold, cases, machine_years
 from ml.models.base import Floats, Outcomes
+from ml.warning_curves import HIGH, LOW, RESAMPLES, Drawn, alert_curve, lead_curve
 
-RESAMPLES = 200
-# Two-sided 90 % intervals.
-LOW, HIGH = 5, 95
-CURVE_POINTS, ALERT_POINTS = 60, 40
+CURVE_POINTS = 60
 BOOTSTRAPPED = ("pr_auc", "roc_auc", "brier", "ece")
 # Share of resamples in which the model must be ahead before the card calls it so without reservation.
 SURE = 0.9
@@ -32,11 +21,8 @@ SURE = 0.9
 
 def thresholds(risk: Floats, moments: Moments, outcomes: Outcomes) -> list[float]:
     """[K] from where to warn by these rows, which must not be the ones the card judges."""
-    found = []
-    for k in range(len(outcomes.horizons_hours)):
-        case = judged(moments, outcomes, k)
-        found.append(best_threshold(risk[case.rows, k], case))
-    return found
+    every = enumerate(cases(moments, outcomes))
+    return [best_threshold(risk[case.rows, k], case) for k, case in every]
 
 
 def evaluate(
@@ -48,9 +34,7 @@ def evaluate(
     seed: int,
 ) -> dict[str, Any]:
     """Per horizon the figures of risks["model"] [n, K] and, beside them, of every other name: the baselines."""
-    horizons = [
-        _horizon(judged(moments, outcomes, k), k, risks, limits, seed) for k in range(len(outcomes.horizons_hours))
-    ]
+    horizons = [_horizon(case, k, risks, limits, seed) for k, case in enumerate(cases(moments, outcomes))]
     return {"horizons": horizons, **verdict(horizons)}
 
 
@@ -64,20 +48,21 @@ def _horizon(
         each |= _intervals(sampled[name])
         if name != "model":
             each["model_better_share"] = _share_better(sampled["model"]["pr_auc"], sampled[name]["pr_auc"])
-    risk, own = scores["model"], figures.pop("model")
+    risk, own, limit = scores["model"], figures.pop("model"), limits["model"][k]
+    drawn = Drawn.of(case, seed + k)
     return {
         "hours": case.horizon_hours,
         "rows": len(case.rows),
         "failures": len(case.failures),
         "base_rate": float((case.weight * case.truth).sum() / max(case.weight.sum(), 1e-300)),
-        "threshold": limits["model"][k],
+        "threshold": limit,
         "model": finite(own),
         "baselines": {name: finite(each) for name, each in figures.items()},
         "reliability": Reliability.of(risk, case.truth, case.weight).points(),
         "pr_curve": pr_curve(Ranked.by(risk), case.truth, case.weight, CURVE_POINTS),
         "machine_years": machine_years(case),
-        "alert_curve": alert_curve(risk, case, ALERT_POINTS),
-        "lead_times": [round(each, 2) for each in lead_times(risk >= limits["model"][k], case)],
+        "alert_curve": alert_curve(risk, case, limit, drawn),
+        "lead_curve": lead_curve(risk >= limit, case, drawn),
     }
 
 

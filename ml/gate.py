@@ -14,7 +14,7 @@ import numpy as np
 
 from ml.features.history import Moments
 from ml.figures import said_and_seen
-from ml.judging import judged
+from ml.judging import cases
 from ml.models.base import Floats, Outcomes
 from ml.uncertainty import NORMAL_90
 
@@ -63,6 +63,7 @@ def gate(
     if serving is None:
         return Verdict(True, str(card["verdict"]))
     later = np.flatnonzero(moments.as_of >= serving.learnt_until)
+    every = cases(moments.take(later), outcomes.take(later))
     shared = [
         (k, serving.horizons_hours.index(hours))
         for k, hours in enumerate(outcomes.horizons_hours)
@@ -71,7 +72,7 @@ def gate(
     ours = theirs = 0.0
     failures = 0
     for k, their in shared:
-        case = judged(moments.take(later), outcomes.take(later), k)
+        case = every[k]
         rows, alarm_from = later[case.rows], service_cost / max(failure_cost, service_cost, 1e-12)
         failures = max(failures, len(case.failures))
         ours += _cost(risk[rows, k], case.truth, case.weight, alarm_from)

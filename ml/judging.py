@@ -38,7 +38,14 @@ class Judged:
         return np.unique(self.failure[self.failure >= 0])
 
 
-def judged(moments: Moments, outcomes: Outcomes, k: int) -> Judged:
+def cases(moments: Moments, outcomes: Outcomes) -> list[Judged]:
+    """[K] what can be judged at each horizon."""
+    step = _step_hours(moments)
+    return [judged(moments, outcomes, k, step) for k in range(len(outcomes.horizons_hours))]
+
+
+def judged(moments: Moments, outcomes: Outcomes, k: int, step_hours: float | None = None) -> Judged:
+    """`step_hours` where it is known already."""
     rows = np.flatnonzero(known_at(moments, outcomes, k))
     truth = outcomes.interval[rows] <= k
     return Judged(
@@ -50,7 +57,7 @@ def judged(moments: Moments, outcomes: Outcomes, k: int) -> Judged:
         np.where(truth, outcomes.failure[rows], -1),
         outcomes.hours_to_failure[rows],
         outcomes.horizons_hours[k],
-        _step_hours(moments),
+        _step_hours(moments) if step_hours is None else step_hours,
     )
 
 
@@ -69,40 +76,24 @@ def alert_figures(alert: Flags, case: Judged) -> dict[str, Any]:
     """A failure is caught when any moment within the horizon before it gave an alert; each counts once."""
     hits = alert & (case.failure >= 0)
     caught = np.unique(case.failure[hits])
-    leads = lead_times(alert, case)
+    longest = leads(alert, case)
+    known = longest[np.isfinite(longest)]
     years, false = machine_years(case), _false_alarms(alert, case)
     return {
         "failures": len(case.failures),
         "failures_caught": len(caught),
         "false_alarms": false,
-        "lead_time_hours_median": float(np.median(leads)) if leads else float("nan"),
+        "lead_time_hours_median": float(np.median(known)) if len(known) else float("nan"),
         "false_alarms_per_machine_year": false / years if years else float("nan"),
     }
 
 
-def lead_times(alert: Flags, case: Judged) -> list[float]:
-    """Hours between the first alert and each failure that was caught, the longest first."""
+def leads(alert: Flags, case: Judged) -> Floats:
+    """[failures] hours between the first alert and each failure; -inf where there was none."""
     hits = alert & (case.failure >= 0)
     longest = np.full(len(case.failures), -np.inf)
     np.fmax.at(longest, np.searchsorted(case.failures, case.failure[hits]), case.hours_to_failure[hits])
-    return [float(each) for each in np.sort(longest[np.isfinite(longest)])[::-1]]
-
-
-def alert_curve(risk: Floats, case: Judged, points: int) -> list[dict[str, float]]:
-    """At most `points` thresholds, the failures each would catch and its false alarms; a planner adds the money."""
-    if not len(risk):
-        return []
-    peaks = _peaks(risk, case)
-    levels = np.unique(np.quantile(np.concatenate([risk, peaks]), 1 - np.geomspace(1e-4, 1, points)))
-    others = _by_machine_and_time(np.flatnonzero(~case.truth), case)
-    return [
-        {
-            "threshold": float(level),
-            "caught": int((peaks >= level).sum()),
-            "false_alarms": round(_alarms(others[risk[others] >= level], case), 2),
-        }
-        for level in levels
-    ]
+    return longest
 
 
 def best_threshold(risk: Floats, case: Judged) -> float:
@@ -113,35 +104,35 @@ def best_threshold(risk: Floats, case: Judged) -> float:
     """
     if not len(case.failures):
         return 0.5
-    peaks = _peaks(risk, case)
-    others = _by_machine_and_time(np.flatnonzero(~case.truth), case)
-    levels = np.unique(np.quantile(peaks, np.linspace(0, 1, MOST_LEVELS), method="nearest"))
-    values = [_value(level, peaks, others[risk[others] >= level], case) for level in levels]
+    highest = peaks(risk, case)
+    others = by_machine_and_time(np.flatnonzero(~case.truth), case)
+    levels = np.unique(np.quantile(highest, np.linspace(0, 1, MOST_LEVELS), method="nearest"))
+    values = [_value(level, highest, others[risk[others] >= level], case) for level in levels]
     found = levels[int(np.argmax(values))]
     # Half-way to the next false alarm below: the same failures are caught, and earlier.
     return float((found + risk[others][risk[others] < found].max(initial=0.0)) / 2)
 
 
-def _peaks(risk: Floats, case: Judged) -> Floats:
+def peaks(risk: Floats, case: Judged) -> Floats:
     """The highest risk said before each failure."""
-    peaks = np.full(len(case.failures), -np.inf)
+    highest = np.full(len(case.failures), -np.inf)
     told = case.failure >= 0
-    np.maximum.at(peaks, np.searchsorted(case.failures, case.failure[told]), risk[told])
-    return peaks
+    np.maximum.at(highest, np.searchsorted(case.failures, case.failure[told]), risk[told])
+    return highest
 
 
-def _by_machine_and_time(rows: npt.NDArray[np.int64], case: Judged) -> npt.NDArray[np.int64]:
+def by_machine_and_time(rows: npt.NDArray[np.int64], case: Judged) -> npt.NDArray[np.int64]:
     return np.asarray(rows[np.lexsort((case.as_of_hours[rows], case.machine[rows]))])
 
 
-def _value(level: float, peaks: Floats, false: npt.NDArray[np.int64], case: Judged) -> float:
-    caught = int((peaks >= level).sum())
-    return 2 * caught / (caught + _alarms(false, case) + len(peaks))
+def _value(level: float, highest: Floats, false: npt.NDArray[np.int64], case: Judged) -> float:
+    caught = int((highest >= level).sum())
+    return 2 * caught / (caught + float(alarms(false, case)[1].sum()) + len(highest))
 
 
 def _false_alarms(alert: Flags, case: Judged) -> float:
     """Alerts without a failure within the horizon; those closer together than the horizon are one alarm."""
-    return _alarms(_by_machine_and_time(np.flatnonzero(alert & ~case.truth), case), case)
+    return float(alarms(by_machine_and_time(np.flatnonzero(alert & ~case.truth), case), case)[1].sum())
 
 
 def _step_hours(moments: Moments) -> float:
@@ -150,21 +141,29 @@ def _step_hours(moments: Moments) -> float:
     return float(step[step > 0].min(initial=24 * 3600)) / 3600
 
 
-def _alarms(rows: npt.NDArray[np.int64], case: Judged) -> float:
-    """Of rows sorted by machine and time. A thinned moment stands for as many as its weight spans horizons."""
+def alarms(rows: npt.NDArray[np.int64], case: Judged) -> tuple[npt.NDArray[np.int64], Floats]:
+    """Where each alarm of these rows, sorted by machine and time, begins, and how many it counts as.
+
+    A thinned moment stands for as many as its weight spans horizons.
+    """
     if not len(rows):
-        return 0.0
+        return rows, np.zeros(0)
     other_machine = np.diff(case.machine[rows]) != 0
     later = np.diff(case.as_of_hours[rows]) > case.horizon_hours
     begins = np.flatnonzero(np.append(True, other_machine | later))
     weight = np.maximum.reduceat(case.weight[rows], begins) * case.step_hours / case.horizon_hours
-    return float(np.maximum(weight, 1.0).sum())
+    return rows[begins], np.maximum(weight, 1.0)
 
 
 def machine_years(case: Judged) -> float:
     """That the machines were watched for."""
+    return float(years_of_machines(case).sum())
+
+
+def years_of_machines(case: Judged) -> Floats:
+    """[machines] from the first to the last moment of each, in the order of their numbers."""
     machines, place = np.unique(case.machine, return_inverse=True)
     first, last = np.full(len(machines), np.inf), np.full(len(machines), -np.inf)
     np.minimum.at(first, place, case.as_of_hours)
     np.maximum.at(last, place, case.as_of_hours)
-    return float((last - first).sum()) / HOURS_PER_YEAR
+    return np.asarray((last - first) / HOURS_PER_YEAR)

@@ -18,6 +18,7 @@ from ml.drift import Reference
 from ml.evaluation import evaluate, thresholds
 from ml.failures import TooFewFailures
 from ml.features.conditions import Conditions
+from ml.features.happenings import HOUR
 from ml.features.history import Features
 from ml.fitted import FittedModel
 from ml.folds import left_out_hazards, machine_folds
@@ -199,17 +200,25 @@ def _facts(features: Features, known: Outcomes, later: Outcomes, learning: Rows,
     return {
         "features": len(features.names),
         "modes": list(known.modes),
-        "learnt_from": _window(features, learning)
-        | {"failures": distinct_failures(known), "by_mode": _failures_by_mode(known)},
-        "judged_on": _window(features, judging) | {"failures": distinct_failures(later)},
+        "learnt_from": _window(features, learning) | _failures(features, learning, known),
+        "judged_on": _window(features, judging) | _failures(features, judging, later),
         "refit": REFIT,
         "band": BAND_IS,
     }
 
 
-def _failures_by_mode(outcomes: Outcomes) -> dict[str, int]:
-    of_mode = (outcomes.failure[outcomes.mode == number] for number in range(len(outcomes.modes)))
-    return {mode: len(np.unique(each)) for mode, each in zip(outcomes.modes, of_mode, strict=True)}
+def _failures(features: Features, rows: Rows, outcomes: Outcomes) -> dict[str, Any]:
+    """How many of these rows tell of, by mode and by month (`2026-11`)."""
+    _, first = np.unique(outcomes.failure, return_index=True)
+    first = first[outcomes.failure[first] >= 0]
+    seconds = features.moments.as_of[rows[first]] + np.round(outcomes.hours_to_failure[first] * HOUR)
+    months = [f"{datetime.fromtimestamp(each, UTC):%Y-%m}" for each in seconds.tolist()]
+    modes = [outcomes.modes[each] for each in outcomes.mode[first].tolist()]
+    return {
+        "failures": len(first),
+        "by_mode": {mode: modes.count(mode) for mode in outcomes.modes},
+        "by_month": {month: months.count(month) for month in sorted(set(months))},
+    }
 
 
 def _window(features: Features, rows: Rows) -> dict[str, Any]:
