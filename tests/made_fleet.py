@@ -83,9 +83,23 @@ def _card(dice: random.Random, skill: float) -> dict[str, object]:
             "reliability": bins,
             "pr_curve": curve,
             "machine_years": 20.0,
-            "lead_times": [hours * pr * (1 - place / 40) for place in range(int(41 * pr))],
+            "lead_curve": [
+                {
+                    "hours": hours * step / 20,
+                    "share": share,
+                    "low": max(share - 0.1, 0),
+                    "high": min(share + 0.1, 1),
+                }
+                for step in range(20)
+                for share in [pr * (1 - (step / 20) ** 2)]
+            ],
             "alert_curve": [
-                {"threshold": 0.001 * 2**step, "caught": 41 - 4 * step, "false_alarms": round(400 / 3**step, 1)}
+                {
+                    "threshold": 0.001 * 2**step,
+                    "caught": 41 - 4 * step,
+                    "false_alarms": round(400 / 3**step, 1),
+                    "spread": [0.02 * step, 3.0 / 2**step, 0.0],
+                }
                 for step in range(10)
             ],
         }
@@ -106,6 +120,7 @@ def _card(dice: random.Random, skill: float) -> dict[str, object]:
             "machines": 60,
             "failures": 41,
             "by_mode": {"VIB": 29, "OHE": 12},
+            "by_month": {"2026-07": 4, "2026-09": 21, "2026-10": 16},
             "from": "2026-07-24T00:00:00+00:00",
             "until": "2026-10-20T00:00:00+00:00",
         },
@@ -113,6 +128,7 @@ def _card(dice: random.Random, skill: float) -> dict[str, object]:
             "rows": 9202,
             "machines": 60,
             "failures": 41,
+            "by_month": {"2026-10": 6, "2026-11": 35},
             "from": "2026-10-27T00:00:00+00:00",
             "until": "2026-11-19T00:00:00+00:00",
         },

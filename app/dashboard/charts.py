@@ -10,6 +10,8 @@ from markupsafe import Markup
 
 SPARK_WIDTH, SPARK_HEIGHT = 100, 20
 LIFE_WIDTH, LIFE_HEIGHT = 140, 16
+LANE_HEIGHT, LEAST_LANE = 10, 0.5
+MONTHS_HEIGHT, COLUMN = 72, 0.7
 MARGIN = 3
 # Below this share of the level a wiggle is noise; drawing it over the full height would look like an event.
 LEAST_SPREAD = 0.05
@@ -87,3 +89,50 @@ def share_bar(share: float | None) -> Markup:
     return Markup(
         '<svg class="share" width="100%" height="5" aria-hidden="true"><rect width="{:.1f}%" height="5"/></svg>'
     ).format(width)
+
+
+def time_lanes(lanes: Sequence[tuple[float, float]], words: str) -> Markup:
+    """Stretches of time on a shared scale, one below the other; the last is the strong one."""
+    begin, end = min(start for start, _ in lanes), max(stop for _, stop in lanes)
+    span = max(end - begin, 1.0)
+    bars = [
+        Markup('<rect class="{}" x="{:.2f}%" width="{:.2f}%" y="{}" height="{}"/>').format(
+            "then" if place == 0 else "now",
+            100 * (start - begin) / span,
+            max(100 * (stop - start) / span, LEAST_LANE),
+            place * (LANE_HEIGHT + 2),
+            LANE_HEIGHT,
+        )
+        for place, (start, stop) in enumerate(lanes)
+    ]
+    return Markup('<svg class="lanes" width="100%" height="{}" role="img" aria-label="{}">{}</svg>').format(
+        len(lanes) * (LANE_HEIGHT + 2), words, Markup("").join(bars)
+    )
+
+
+def month_bars(months: Sequence[tuple[str, int, int]], words: str) -> Markup:
+    """A column a month of two counts, the second, strong one on top; pointing at it tells the numbers."""
+    if not months:
+        return Markup("")
+    scale, width = MONTHS_HEIGHT / max(first + second for _, first, second in months), 100 / len(months)
+    columns = [
+        Markup(
+            "<g><title>{}: {} learnt from, {} judged on</title>"
+            '<rect class="then" x="{x:.2f}%" width="{w:.2f}%" y="{:.1f}" height="{:.1f}"/>'
+            '<rect class="now" x="{x:.2f}%" width="{w:.2f}%" y="{:.1f}" height="{:.1f}"/></g>'
+        ).format(
+            month,
+            first,
+            second,
+            MONTHS_HEIGHT - first * scale,
+            first * scale,
+            MONTHS_HEIGHT - (first + second) * scale,
+            second * scale,
+            x=place * width + width * (1 - COLUMN) / 2,
+            w=width * COLUMN,
+        )
+        for place, (month, first, second) in enumerate(months)
+    ]
+    return Markup('<svg class="months" width="100%" height="{}" role="img" aria-label="{}">{}</svg>').format(
+        MONTHS_HEIGHT, words, Markup("").join(columns)
+    )

@@ -136,10 +136,19 @@ class FleetPage:
 
 
 @dataclass(frozen=True)
+class PastFailure:
+    """`until` is a little after it, as the machine page's address takes it."""
+
+    machine: str
+    until: str
+
+
+@dataclass(frozen=True)
 class Reason:
     words: str
     share: float | None
     bar: Markup
+    like: PastFailure | None
 
 
 @dataclass(frozen=True)

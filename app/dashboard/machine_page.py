@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.dashboard import words
@@ -15,6 +15,7 @@ from app.dashboard.context import (
     Frame,
     MachinePage,
     ModeShare,
+    PastFailure,
     ProposedService,
     Reason,
     RiskView,
@@ -23,10 +24,12 @@ from app.dashboard.data_page import flag_row
 from app.fleet.schemas import EventOut, FailureModeOut
 from app.fleet.tables import Machine
 from app.risk.assess import Status
-from app.risk.schemas import RiskOut
+from app.risk.schemas import PastFailureOut, ReasonOut, RiskOut
 from app.risk.vibration_zones import Zones, zones
 
 MOST_REASONS = 6
+# Of a past failure's charts: what came after it is seen too.
+AFTERWARDS = timedelta(days=2)
 # A mode less likely than this is not what anyone prepares for.
 LEAST_MODE_SHARE = 0.02
 
@@ -106,12 +109,25 @@ def _risk(facts: MachineFacts) -> RiskView | None:
         life_median_hours=_within(life.median, longest) if life else None,
         life_high_hours=_within(life.high, longest) if life else None,
         modes=_modes(facts),
-        reasons=tuple(
-            Reason(each.words, each.share, share_bar(each.share)) for each in risk.reasons[:MOST_REASONS]
-        ),
+        reasons=_reasons(risk.reasons, _usable(facts)),
         anomaly_score=risk.anomaly_score,
         not_enough_data=risk.not_enough_data,
     )
+
+
+def _reasons(said: Sequence[ReasonOut], usable: bool) -> tuple[Reason, ...]:
+    """Without a usable risk only what does not come from it: that the machine is unlike itself."""
+    told = [each for each in said if usable or (each.share is None and each.like is None)]
+    return tuple(
+        Reason(each.words, each.share, share_bar(each.share), _past_failure(each.like))
+        for each in told[:MOST_REASONS]
+    )
+
+
+def _past_failure(like: PastFailureOut | None) -> PastFailure | None:
+    if like is None:
+        return None
+    return PastFailure(like.machine, f"{like.failed_at.astimezone(UTC) + AFTERWARDS:%Y-%m-%dT%H:%MZ}")
 
 
 def _usable(facts: MachineFacts) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from markupsafe import Markup
+
 from app.dashboard.context import Frame
 from app.jobs.trainings import FailedTrainings
 
@@ -67,26 +69,61 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Learnt:
-    """From when to when; where on a line from 0 to 100 the learning and the judged time lie; failures by mode with
-    the length of their bar, the most being 100."""
+class BigFigure:
+    value: str
+    words: str
 
-    ends: tuple[datetime, datetime]
-    learning: tuple[float, float]
-    judged: tuple[float, float] | None
+
+@dataclass(frozen=True)
+class JudgedHorizon:
+    """What the judged time showed at one horizon; `marked` is shown first. `cost` is empty where nobody can say."""
+
+    within: str
+    marked: bool
+    big: tuple[BigFigure, ...]
+    cost: str
+
+
+@dataclass(frozen=True)
+class Window:
+    """From when to when, and in words how many machines and failures."""
+
+    begin: datetime
+    end: datetime
+    machines: str
+    failures: str
+
+
+@dataclass(frozen=True)
+class LearntData:
+    """`modes` are mode, failures learnt from and the share of the most frequent one; drawings are empty where the
+    card does not tell. `gap` is empty where the judged time does not come after.
+    """
+
+    learnt: Window
+    judged: Window | None
+    gap: str
+    lanes: Markup
     modes: tuple[tuple[str, int, float], ...]
+    months: Markup
+    first_month: str
+    last_month: str
+    most_in_a_month: int
 
 
 @dataclass(frozen=True)
 class ModelPage:
+    """`drawn` names the curves that some horizon of the card holds; `data` is None where it tells of none."""
+
     frame: Frame
     model: ModelRow
     facts: tuple[tuple[str, str | datetime], ...]
-    horizons: tuple[str, ...]
+    horizons: tuple[JudgedHorizon, ...]
     figures: tuple[Figure, ...]
     warning_time: tuple[tuple[str, tuple[str, ...]], ...]
     curves: dict[str, object]
-    learnt: Learnt | None
+    drawn: frozenset[str]
+    data: LearntData | None
     proven: bool
     warnings: tuple[str, ...]
 

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.dashboard import words
 from app.dashboard.assets import asset_address, plotly_address, plotly_style_ids
+from app.dashboard.charts import share_bar
 from app.dashboard.context import (
     Filters,
     FleetPage,
@@ -62,6 +63,7 @@ def environment() -> Environment:
         words_up_to=up_to_a_limit,
         kind=words.model_kind,
         lasted=lasted,
+        bar=share_bar,
         percent=words.percent,
         points=words.points,
         number=words.number,

@@ -15,7 +15,8 @@ from app.dashboard.drift_page import drift_page
 from app.dashboard.event_form import event_of, typed
 from app.dashboard.fleet_page import Asked, fleet_page
 from app.dashboard.machine_page import machine_page
-from app.dashboard.model_page import Costs, model_page
+from app.dashboard.model_curves import Costs
+from app.dashboard.model_page import model_page
 from app.dashboard.models_page import ModelsAsked, models_page
 from app.dashboard.page_route import PageRoute
 from app.dashboard.plan_page import plan_page
@@ -117,7 +118,7 @@ def show_model(
     session: SessionDep, settings: SettingsDep, principal: PrincipalDep, now: NowDep, model_id: int
 ) -> Response:
     model = model_store.model_by_id(session, model_id)
-    costs = Costs(settings.failure_cost, settings.preventive_cost, settings.currency)
+    costs = Costs(settings.failure_cost, settings.preventive_cost, settings.currency, settings.warn_probability)
     return answer(model_page(frame(settings, principal, now, "models"), model, costs))
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from made_fleet import ALARM, NEW
 from sqlalchemy import Engine, delete, select, text
@@ -482,34 +485,78 @@ def test_a_model_that_nobody_looked_at_says_so(operator: TestClient):
     assert "moved" not in said
 
 
+def curves_in(page: str) -> dict[str, Any]:
+    return json.loads(re.search(r'id="curves">(.*?)</script>', page, re.S)[1])
+
+
 def test_the_model_page_draws_lead_times_and_what_acting_would_cost(operator: TestClient):
     settings = Settings()
     page = operator.get("/models/3").text
-    curves = json.loads(re.search(r'id="curves">(.*?)</script>', page, re.S)[1])
-    lead, cost = curves["lead"][0], curves["cost"][0]
-    assert lead["hours"] == sorted(lead["hours"])
-    assert lead["share"] == sorted(lead["share"], reverse=True)
+    curves = curves_in(page)
+    assert [each["within"] for each in curves["horizons"]] == ["1 d", "3 d", "7 d", "14 d", "30 d"]
+    assert curves["marked"] == 2
+    week = curves["horizons"][2]
+    assert week["lead"]["share"] == sorted(week["lead"]["share"], reverse=True)
+    assert week["lead"]["share"][-1] == 0
+    cost = week["cost"]
     # All 41 caught at the lowest threshold, 400 false alarms, 20 machine-years.
-    assert cost["cost"][0] == round((41 + 400) * settings.preventive_cost / 20, 2)
-    assert cost["unwarned"] == round(41 * settings.failure_cost / 20, 2)
+    assert cost["cost"][0] == pytest.approx((41 + 400) * settings.preventive_cost / 20)
+    assert cost["unwarned"] == pytest.approx(41 * settings.failure_cost / 20)
+    assert cost["cost"][cost["cheapest"]] == min(cost["cost"])
+    assert cost["threshold"][cost["in_use"]] == 0.256
+    assert cost["warns_from"] == settings.warn_probability
+    assert curves["horizons"][0]["cost"]["warns_from"] is None
+
+
+def test_costs_are_those_of_today_and_their_interval_widens_with_them(operator: TestClient, made_app: FastAPI):
+    before = curves_in(operator.get("/models/3").text)["horizons"][2]["cost"]
+    settings = made_app.state.settings
+    made_app.state.settings = settings.model_copy(update={"failure_cost": 2 * settings.failure_cost})
+    after = curves_in(operator.get("/models/3").text)["horizons"][2]["cost"]
+    made_app.state.settings = settings
+    assert after["unwarned"] == 2 * before["unwarned"]
+    assert after["cost"][0] == before["cost"][0]
+    last = [each["high"][-1] - each["cost"][-1] for each in (after, before)]
+    # Variance of failures missed 0.18 a machine-year; that of services adds next to nothing.
+    assert last[1] == pytest.approx(1.645 * math.sqrt(0.18) * settings.failure_cost, rel=0.01)
+    assert last[0] == pytest.approx(2 * last[1], rel=0.01)
+
+
+def test_the_large_figures_say_what_was_judged_and_whether_risks_fit(operator: TestClient):
+    said = shown(operator.get("/models/3").text)
+    assert "41 failures in the judged time, in 20 machine-years" in said
+    assert "caught, half of them" in said
+    assert "false alarms a machine and year, warning from 30 % on" in said
+    assert "risks fit" in said
+    assert "without warnings." in said
+
+
+def test_the_data_a_model_learnt_from_is_told_with_the_gap_before_it_was_judged(operator: TestClient):
+    page = operator.get("/models/3").text
     said = shown(page)
-    assert "VIB 29" in said
-    assert "light is what it learnt from, dark what judged it" in said
+    assert "Learnt from 60 machines with 41 failures" in said
+    assert "after a gap of 7 days" in said
+    assert "VIB 29 OHE 12" in said
+    assert "Failures a month, 35 at most" in said
+    assert "<title>Aug 2026: 0 learnt from, 0 judged on</title>" in page
+    assert "<title>Oct 2026: 16 learnt from, 6 judged on</title>" in page
 
 
-def test_a_card_of_before_draws_what_it_holds(operator: TestClient, made: Engine):
+def test_a_card_of_before_says_what_it_lacks_instead_of_drawing_nothing(operator: TestClient, made: Engine):
     with session_scope(made) as session:
         card = session.get_one(Model, 1).card
     old = {key: value for key, value in card.items() if key not in ("learnt_from", "judged_on")}
-    new_parts = ("lead_times", "alert_curve", "machine_years")
+    new_parts = ("lead_curve", "alert_curve", "machine_years")
     old["horizons"] = [
         {key: value for key, value in each.items() if key not in new_parts} for each in card["horizons"]
     ]
     with session_scope(made) as session:
         session.get_one(Model, 1).card = old
-    answer = operator.get("/models/1")
+    page = operator.get("/models/1").text
     with session_scope(made) as session:
         session.get_one(Model, 1).card = card
-    assert answer.status_code == 200
-    curves = json.loads(re.search(r'id="curves">(.*?)</script>', answer.text, re.S)[1])
-    assert curves["lead"] == curves["cost"] == []
+    assert all(each["lead"] is None and each["cost"] is None for each in curves_in(page)["horizons"])
+    assert shown(page).count("This model's card holds no such curve.") == 2
+    assert 'id="lead"' not in page
+    assert 'id="reliability"' in page
+    assert "This model's card does not tell what it learnt from." in shown(page)

@@ -1,7 +1,8 @@
-// The machine page's charts: channels over time with limits and events, and the risk curve.
+// The machine page's charts: channels over time with limits and events, and the risk curve. ?until= looks back.
 import { onChange } from "./live.js";
 import { axis, colours, draw, frame, narrow, onColourChange } from "./plot.js";
 import { stack } from "./channels.js";
+import { day } from "./times.js";
 
 const DAY_MS = 86_400_000;
 const MOST_POINTS = 600; // more than a screen has pixels to show per channel
@@ -10,6 +11,9 @@ const REFRESH_MS = 2_000;
 const place = document.getElementById("channels");
 const state = document.getElementById("chart-state");
 const key = decodeURIComponent(location.pathname.split("/").pop());
+const lookedBackTo = Date.parse(new URLSearchParams(location.search).get("until") ?? "");
+const past = lookedBackTo < Date.now();
+const ending = () => (past ? lookedBackTo : Date.now());
 let days = 30;
 let facts = JSON.parse(document.getElementById("chart-data").textContent);
 let readings = { channels: {} };
@@ -17,7 +21,7 @@ let asked = 0;
 
 async function load() {
   const turn = ++asked;
-  const until = Date.now();
+  const until = ending();
   const query = new URLSearchParams({ from: new Date(until - days * DAY_MS).toISOString(), to: new Date(until).toISOString(), max_points: MOST_POINTS });
   try {
     const answer = await fetch(`/api/v1/machines/${encodeURIComponent(key)}/readings?${query}`, { headers: { Accept: "application/json" } });
@@ -31,10 +35,11 @@ async function load() {
   }
 }
 
-function show(until = Date.now()) {
+function show(until = ending()) {
   const from = until - days * DAY_MS;
   const { traces, layout, rows } = stack(readings.channels, facts, { from, until }, colours(), narrow());
-  state.textContent = rows ? "" : "no readings in this time";
+  const shown = past ? `up to ${day(new Date(until))}` : "";
+  state.textContent = rows ? shown : "no readings in this time";
   layout.uirevision = String(days);
   place.style.height = `${layout.height}px`;
   draw(place, traces, layout);
@@ -92,5 +97,6 @@ document.addEventListener("wearwatch:refreshed", ({ detail }) => {
   showCurve();
 });
 onColourChange(() => { show(); showCurve(); });
+document.getElementById("to-now").hidden = !past;
 showCurve();
 load();

@@ -6,6 +6,7 @@ const dayWithYear = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "s
 const onlyTime = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 
 export const clockTime = (moment) => onlyTime.format(moment);
+export const day = (moment) => dayWithYear.format(moment);
 
 export function ago(moment, now = new Date()) {
   const seconds = Math.round((now - moment) / 1000);
