@@ -60,18 +60,19 @@ def size(looks: Floats) -> Floats:
 def limits_of(looks: Floats, of: Ints, mode: Ints, ordinary: Floats, least: float, modes: int) -> Floats:
     """[modes] how near to a look of that mode is alike; NaN with fewer than two failures.
 
-    The middle of the distances from each look to the nearest of another failure of its mode, or less, so that no
-    more than TOLERATED of the `ordinary` moments are as near; those no farther from usual than `least` are like
+    The middle of the distances that looks of different failures of the mode have among each other, or less, so that
+    no more than TOLERATED of the `ordinary` moments are as near; those no farther from usual than `least` are like
     nothing anyway.
     """
-    other = (of[:, None] != of) & (mode[:, None] == mode)
-    nearest = np.where(other, distances(looks, looks), np.inf).min(axis=1)
-    theirs = distances(ordinary, looks)
+    among, theirs = distances(looks, looks), distances(ordinary, looks)
     theirs[size(ordinary) <= least] = np.inf
     limits = np.full(modes, np.nan)
-    for each in np.unique(mode[np.isfinite(nearest)]):
-        wrongly = np.quantile(theirs[:, mode == each].min(axis=1), TOLERATED, method="lower")
-        limits[each] = min(np.median(nearest[mode == each]), np.nextafter(wrongly, 0))
+    for each in np.unique(mode):
+        own = mode == each
+        pairs = among[np.ix_(own, own)][of[own][:, None] != of[own]]
+        if len(pairs):
+            wrongly = np.quantile(theirs[:, own].min(axis=1), TOLERATED, method="lower")
+            limits[each] = min(np.median(pairs), np.nextafter(wrongly, 0))
     return limits
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
-from ml.judging import Judged, alert_curve, alert_figures, best_threshold, lead_times
+from ml.judging import Judged, alert_figures, best_threshold
 
 
 def case_of(failure, hours=None, machine=None, horizon=24.0):
@@ -57,22 +55,3 @@ def test_a_thinned_moment_stands_for_the_alarms_of_its_weight():
     thinned = Judged(**(vars(case) | {"weight": np.array([96.0, 8.0, 1.0])}))
     told = alert_figures(np.ones(3, bool), thinned)
     assert told["false_alarms"] == 96 / 24 + 1
-
-
-def test_the_lead_of_a_failure_is_that_of_its_first_alert():
-    case = case_of([0, 0, 0, 1, -1])
-    hours = replace(case, hours_to_failure=np.array([20.0, 10.0, 5.0, 7.0, np.nan]))
-    assert lead_times(np.array([False, True, True, True, True]), hours) == [10.0, 7.0]
-    assert lead_times(np.zeros(5, bool), hours) == []
-
-
-def test_the_curve_of_alerts_says_what_each_threshold_would_have_meant():
-    risk = np.array([0.1, 0.9, 0.5, 0.7])
-    curve = alert_curve(risk, case_of([-1, 0, 1, -1], hours=[0, 100, 200, 300]), 40)
-    assert [each["threshold"] for each in curve] == sorted(each["threshold"] for each in curve)
-    by_level = {round(each["threshold"], 6): (each["caught"], each["false_alarms"]) for each in curve}
-    assert by_level[0.1] == (2, 2.0)
-    assert max(each["caught"] for each in curve) == 2
-    assert curve[-1]["caught"] == 1
-    assert curve[-1]["false_alarms"] == 0
-    assert alert_curve(np.zeros(0), case_of([]), 40) == []
