@@ -97,7 +97,7 @@ def _card(dice: random.Random, skill: float) -> dict[str, object]:
                 {
                     "threshold": 0.001 * 2**step,
                     "caught": 41 - 4 * step,
-                    "false_alarms": round(400 / 3**step, 1),
+                    "false_alarms": round(400 / 3**step * 168 / hours, 1),
                     "spread": [0.02 * step, 3.0 / 2**step, 0.0],
                 }
                 for step in range(10)
@@ -263,6 +263,18 @@ def prediction(machine: Machine, model: Model, as_of: datetime, week: float) -> 
             {"words": "temperature 68 °C over 24 h, usually 59", "share": 0.21},
             {"words": "fault code F07 once in 14 d", "share": 0.09},
             {"words": "46 days since the last service", "share": 0.04},
+            {
+                "words": "like press-12 3 days before its bearing failure on 3 Nov 2026, down for 9 h",
+                "share": None,
+                "like": {
+                    "machine": "press-12",
+                    "failed_at": "2026-11-03T09:00:00+00:00",
+                    "mode": "VIB",
+                    "component": "bearing",
+                    "down_hours": 9.0,
+                    "hours_before": 70.0,
+                },
+            },
         ]
         if week > 0.1
         else [{"words": "412 days since the last service", "share": 0.4}],

@@ -42,9 +42,14 @@ def _caught(horizon: Part) -> BigFigure:
 def _false_alarms(horizon: Part) -> BigFigure:
     own = card.mapping(horizon.get("model"))
     rate, threshold = card.number(own.get("false_alarms_per_machine_year")), card.number(horizon.get("threshold"))
-    judged = f", warning from {words.percent(threshold)} on" if threshold is not None else ""
+    judged = f", warning from {_risk(threshold)} on" if threshold is not None else ""
     said = words.NOTHING if rate is None else f"{rate:.1f}"
     return BigFigure(said, f"false alarms a machine and year{judged}")
+
+
+def _risk(share: float) -> str:
+    """Thresholds of short horizons lie below 1 %, and are told all the same."""
+    return f"{share * 100:.2g} %" if share < 0.1 else words.percent(share)
 
 
 def _count(value: float | None) -> str:
@@ -74,7 +79,7 @@ def _cost(horizon: Part, costs: Costs) -> str:
     def told(place: int) -> str:
         return (
             f"{words.money(curve.cost[place], costs.currency)} a machine and year, warning from"
-            f" {words.percent(curve.threshold[place])} on"
+            f" {_risk(curve.threshold[place])} on"
         )
 
     best = "the cheapest" if curve.cost[curve.in_use] <= curve.cost[curve.cheapest] else ""

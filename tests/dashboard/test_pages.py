@@ -560,3 +560,26 @@ def test_a_card_of_before_says_what_it_lacks_instead_of_drawing_nothing(operator
     assert 'id="lead"' not in page
     assert 'id="reliability"' in page
     assert "This model's card does not tell what it learnt from." in shown(page)
+
+
+def test_a_reason_that_names_a_past_failure_leads_to_that_machine_at_that_time(operator: TestClient):
+    page = operator.get(f"/machines/{ALARM}").text
+    link = r'<a href="(/machines/press-12\?until=[^"]+)">like press-12 3 days before its bearing failure'
+    address = re.search(link, page)[1]
+    assert address == "/machines/press-12?until=2026-11-05T09:00Z"
+    assert operator.get(address).status_code == 200
+
+
+def test_a_silent_machine_is_like_nothing(operator: TestClient, made: Engine):
+    with session_scope(made) as session:
+        silent = session.scalars(select(Machine.id).where(Machine.key == "pump-02")).one()
+        latest = session.get_one(LatestPrediction, silent).prediction_id
+        prediction = session.get_one(Prediction, latest)
+        before, like = prediction.reasons, {"machine": "m", "failed_at": "2026-11-03T09:00:00Z", "mode": "VIB"}
+        like |= {"component": None, "down_hours": None, "hours_before": 3.0}
+        prediction.reasons = [{"words": "like m", "like": like}, {"words": "unlike itself"}]
+    said = shown(operator.get("/machines/pump-02").text)
+    with session_scope(made) as session:
+        session.get_one(Prediction, latest).reasons = before
+    assert "unlike itself" in said
+    assert "like m" not in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -21,6 +22,7 @@ from ml.jobs.backtest import COLUMNS, backtest
 from ml.jobs.champion import load_speaking
 from ml.jobs.due import note_scored, scoring_due, there_is
 from ml.jobs.evaluate import evaluate
+from ml.jobs.memory import Memory
 from ml.jobs.moment import fleet_at, floor_to_bucket
 from ml.jobs.refresh import refresh
 from ml.jobs.score import score
@@ -96,7 +98,28 @@ def test_a_score_is_a_rising_curve_within_its_band_and_with_reasons(plant, score
         assert each.remaining_life_low_hours <= each.remaining_life_median_hours
     reasons = [reason for each in sure for reason in each.reasons]
     assert reasons
-    assert all(reason["words"] and 0 < reason["share"] <= 1 for reason in reasons)
+    assert all(reason["words"] for reason in reasons)
+    assert all(0 < reason["share"] <= 1 for reason in reasons if reason["share"] is not None)
+
+
+def test_a_machine_is_told_to_be_like_failures_before_the_time_it_is_scored_for_alone(plant):
+    memory = Memory.empty(plant.settings)
+    with session_scope(plant.engine) as session:
+        saved = load_speaking(session, plant.settings, plant.serving)
+    past = saved.fitted.past_failures
+    anything = replace(past, limit=np.full_like(past.limit, np.inf), least=np.zeros(()))
+    memory.keep(replace(saved, fitted=replace(saved.fitted, past_failures=anything)))
+    as_of = datetime.fromtimestamp(int(np.median(past.at)), UTC)
+    score(plant.engine, plant.settings, as_of, memory=memory)
+    with session_scope(plant.engine) as session:
+        stored = session.scalars(
+            select(Prediction).where(Prediction.as_of == floor_to_bucket(as_of, plant.settings))
+        )
+        named = [reason["like"] for each in stored for reason in each.reasons if "like" in reason]
+    assert named
+    assert all(datetime.fromisoformat(each["failed_at"]) < as_of for each in named)
+    assert {each["machine"] for each in named} <= set(plant.machines)
+    assert max(past.at) > as_of.timestamp()
 
 
 def test_a_silent_machine_gets_not_enough_data_and_keeps_its_last_curve(plant, scored):

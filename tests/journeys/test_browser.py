@@ -84,6 +84,39 @@ CLIPPED = """() => [...document.querySelectorAll('main p, main h1, main h2, main
     .map((e) => e.textContent.trim().slice(0, 60))"""
 
 
+def test_one_horizon_is_chosen_for_all_curves_and_figures_by_keyboard_too(chromium, service):
+    def drawn(page):
+        return page.evaluate(
+            "() => ['reliability', 'precision_recall', 'lead', 'cost'].map((id) =>"
+            " JSON.stringify(document.getElementById(id).data.map((trace) => [...trace.y])))"
+        )
+
+    with signed_in(chromium, service, viewport=DESK) as (page, complaints):
+        page.goto(service.address + "/models/3")
+        page.wait_for_selector("#cost.js-plotly-plot")
+        week, failures = drawn(page), page.inner_text(".kpis:not([hidden])")
+        page.focus("[data-within='0']")
+        page.keyboard.press("Enter")
+        assert page.get_attribute("[data-within='0']", "aria-pressed") == "true"
+        assert page.get_attribute("[data-within='2']", "aria-pressed") == "false"
+        assert all(day != before for day, before in zip(drawn(page), week, strict=True))
+        assert page.locator(".kpis:not([hidden])").count() == 1
+        assert page.inner_text(".kpis:not([hidden])") != failures
+        assert complaints == []
+
+
+def test_a_past_failure_is_shown_at_its_own_time(chromium, service):
+    with signed_in(chromium, service, viewport=DESK) as (page, complaints):
+        page.goto(f"{service.address}/machines/{ALARM}")
+        page.click("#why a")
+        page.wait_for_function("() => document.getElementById('chart-state').textContent.includes('2026')")
+        assert "up to 5 Nov 2026" in page.inner_text("#chart-state")
+        page.click("#to-now")
+        page.wait_for_selector("#channels .scatterlayer path.js-line")
+        assert page.inner_text("#chart-state") == ""
+        assert complaints == []
+
+
 def test_a_reading_posted_over_http_appears_without_a_reload(chromium, service):
     with signed_in(chromium, service, viewport=DESK) as (page, complaints):
         page.goto(service.address + "/machines/pump-02")

@@ -53,6 +53,9 @@ def test_one_machines_risk_says_all_that_was_predicted(
     machine, model = make_machine("press-07"), make_model()
     make_reading(machine, NOW, vibration_mm_s=3.2)
     reason = {"words": "vibration is 3.2 mm/s", "channel": "vibration_mm_s", "value": 3.2, "usual": 2.1, "new": 1}
+    like = {"machine": "press-12", "failed_at": "2026-11-03T09:00:00Z", "mode": "VIB", "component": "bearing"}
+    like |= {"down_hours": None, "hours_before": 70.5}
+    alike = {"words": "like press-12 3 days before its bearing failure on 3 Nov 2026", "share": None, "like": like}
     make_prediction(
         machine,
         model,
@@ -64,7 +67,7 @@ def test_one_machines_risk_says_all_that_was_predicted(
         remaining_life_low_hours=72.0,
         remaining_life_median_hours=500.0,
         remaining_life_high_hours=720.0,
-        reasons=[reason],
+        reasons=[reason, alike],
     )
     status, body = ask("/machines/press-07/risk")
     assert status == 200
@@ -76,6 +79,7 @@ def test_one_machines_risk_says_all_that_was_predicted(
     assert body["remaining_life_hours"] == life
     assert body["model"] == {"id": model.id, "kind": "ensemble", "trained_until": "2026-11-01T00:00:00Z"}
     assert body["reasons"][0]["usual"] == 2.1
+    assert (body["reasons"][0]["like"], body["reasons"][1]["like"]) == (None, like)
     assert (body["as_of"], body["coverage"]) == ("2026-11-21T08:00:00Z", 1.0)
 
 

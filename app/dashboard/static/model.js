@@ -17,7 +17,7 @@ const drawers = {
     xaxis: { range: [-0.02, 1.03], ...SHARE }, yaxis: { range: [-0.02, 1.03], ...SHARE },
   }),
   precision_recall: ({ precision_recall: curve }, colour) => ({
-    x: "recall: share of the moments before a failure that are found", y: "precision",
+    x: "recall", y: "precision",
     traces: [
       ...(curve.prevalence === null ? [] : [straight([0, 1], [curve.prevalence, curve.prevalence], colour)]),
       { x: curve.recall, y: curve.precision, mode: "lines", line: strong(colour), hovertemplate: "recall %{x:.0%}, precision %{y:.0%}<extra></extra>" },
