@@ -14,12 +14,14 @@ import numpy as np
 
 from ml.features.history import Moments
 from ml.figures import said_and_seen
-from ml.judging import cases
+from ml.judging import HOURS_PER_YEAR, cases
 from ml.models.base import Floats, Outcomes
 from ml.uncertainty import NORMAL_90
 
 # Times as many failures as said, or as few, before a planner is misled; chance of few failures comes on top.
 MOST_OFF = 1.5
+# Where none came, so many must have been said: of so many, none at all is as unlikely as 1 in 90.
+FEWEST_SAID = 3 * MOST_OFF
 # With fewer failures since the serving model learnt, which of two is better is a toss of a coin.
 FEWEST_COMPARED = 5
 # A new model that costs this much more may still be as good: the comparison has few failures.
@@ -93,6 +95,9 @@ def miscalibrated(horizons: Sequence[Mapping[str, Any]]) -> str | None:
     """Where far more or far fewer failed than was said, by more than chance of so many failures explains."""
     for each in horizons:
         said, seen = said_and_seen(each["reliability"])
+        expected = said * each.get("machine_years", 0.0) * HOURS_PER_YEAR / each["hours"]
+        if not seen and expected > FEWEST_SAID:
+            return f"within {each['hours']:g} h none failed where about {expected:.0f} failures were said"
         if not seen or not said:
             continue
         allowed = MOST_OFF * np.exp(NORMAL_90 / np.sqrt(max(each["failures"], 1)))

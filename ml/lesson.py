@@ -65,8 +65,7 @@ def learn_risk(
     features = catalogue_for(history.events, history.channels, history.bucket_seconds)
     seen = conditions.apply(history) if conditions else history
     built = build(seen, moments, features)
-    learning = np.sort(np.concatenate(cut.parts[:-1]))
-    past_failures = PastFailures.learn(seen, moments.take(learning), cut.outcomes.take(learning), features, seed)
+    past_failures = PastFailures.learn(seen, moments, outcomes, features, seed)
     searched = SEARCHING if search_seconds > 0 else 0.04
     found = _searched(built, cut, seed, search_seconds, part_of(progress, 0.04, searched))
     learnt = learn(

@@ -8,12 +8,19 @@ change a bit of a result.
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 import numpy.typing as npt
 
 from ml.features.history import Floats, Ints
 from ml.features.rows import Rows, concatenated
 
+# A broken sensor's 1e30 would swallow the running sums of all that follows it: values so far from the segment's
+# first are summed apart.
+FAR = 1e6
+# Whose square and its sums still are numbers.
+FARTHEST = 1e140
 # Shorter segments repeat the window in front more often, longer ones compute more for a single moment.
 SEGMENT = 256
 
@@ -99,20 +106,23 @@ class Sums:
         """`mostly`: the times that most channels share, so that their sums are made once."""
         known = np.isfinite(grid)
         self._times = mostly if np.array_equal(known, mostly.known) else Times(known)
-        first = known.argmax(axis=1) if grid.size else np.zeros(len(grid), np.int64)
-        self._origin = grid[np.arange(len(grid)), first] if grid.size else np.zeros(len(grid))
-        self._x = np.where(known, grid - self._origin[:, None], 0.0)
-        self._running: dict[str, Floats] = {}
+        self._origin = _first(grid, known) if grid.size else np.zeros(len(grid))
+        x = np.where(known, grid - self._origin[:, None], 0.0)
+        far = np.abs(x) > FAR
+        self._parts = [np.where(far, 0.0, x), np.where(far, x.clip(-FARTHEST, FARTHEST), 0.0)] if far.any() else [x]
+        self._running: dict[str, list[Floats]] = {}
         self._cache: dict[tuple[int, str], Floats] = {}
 
     def _over(self, window: Window, name: str) -> Floats:
         key = (id(window), name)
         if key not in self._cache:
             if name not in self._running:
-                by = {"x": 1.0, "xx": self._x, "xt": self._times.t}[name]
-                self._running[name] = running(self._x * by)
-            self._cache[key] = window.sum(self._running[name])
+                self._running[name] = [running(self._product(x, name)) for x in self._parts]
+            self._cache[key] = reduce(np.add, map(window.sum, self._running[name]))
         return self._cache[key]
+
+    def _product(self, x: Floats, name: str) -> Floats:
+        return x if name == "x" else x * {"xx": x, "xt": self._times.t}[name]
 
     def mean(self, window: Window) -> Floats:
         n = self._times.over(window, 0)
@@ -129,6 +139,14 @@ class Sums:
         n, t = (self._times.over(window, power) for power in (0, 1))
         across = n * self._over(window, "xt") - self._over(window, "x") * t
         return np.where(n > 1, across / (n * self._times.over(window, 2) - t * t), np.nan)
+
+
+def _first(grid: Floats, known: npt.NDArray[np.bool_]) -> Floats:
+    """[segments] the first known value, of those that are near zero where there are any."""
+    near = known & (np.abs(grid) <= FAR)
+    place = np.where(near.any(axis=1), near.argmax(axis=1), known.argmax(axis=1))
+    first: Floats = grid[np.arange(len(grid)), place]
+    return first
 
 
 class Extremes:

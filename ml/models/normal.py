@@ -84,6 +84,8 @@ def learn_normals(values: Batch, trailing: int) -> Normals:
     values = np.where(used[:, None], values, np.nan)
     low, middle, high = _quantiles(values, (LOW, 50, HIGH))
     width = _deviation(values, low, high)
+    # What stood at zero has no width to measure a step by: a spare phase, the flow of a standby pump.
+    used &= (width > 0) | (middle != 0)
     width = np.maximum.reduce([width, SMALLEST_SHARE * np.abs(middle), np.full(middle.shape, TINY)])
     means = _trailing_means(_scaled(values, middle[:, None], width[:, None]), trailing)
     centre = np.median(means, axis=1)

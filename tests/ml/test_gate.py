@@ -51,6 +51,16 @@ def test_one_that_says_far_too_little_or_too_much_stays_outside(judged, seen, fa
     assert passes or "times as many failed as was said" in found.words
 
 
+@pytest.mark.parametrize(("said", "passes"), [(0.002, True), (0.1, False)])
+def test_failures_that_were_said_and_never_came_keep_it_outside(judged, said, passes):
+    features, outcomes, knows = judged
+    points = [{"predicted": said, "observed": 0.0, "weight": 500.0}]
+    horizon = {"hours": 24.0, "failures": 0, "reliability": points, "machine_years": 0.5}
+    found = verdict(features, outcomes, knows, card=CARD | {"horizons": [horizon]})
+    assert found.passed == passes
+    assert passes or "none failed where about 18 failures were said" in found.words
+
+
 def test_the_first_model_needs_no_comparison(judged):
     assert verdict(*judged).passed
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from histories import HOUR, random_history, random_moments, rows_where
+from histories import FIRST_BUCKET, HOUR, moments_at, random_history, random_moments, rows_where
 
 from ml.features import builder
 from ml.features.builder import STEPS, build
-from ml.features.catalogue import catalogue_for
+from ml.features.catalogue import WINDOWS, catalogue_for
 from ml.features.history import Moments
 
 SEEDS = (1, 2, 3)
@@ -152,6 +152,20 @@ def test_shapes_are_as_promised_even_without_moments_or_rows():
     assert built.blocks.shape == (len(moments), STEPS, 3)
     assert np.isnan(built.blocks).all()
     assert build(history, moments, features, blocks=False).blocks.shape == (len(moments), 0, 3)
+
+
+@pytest.mark.parametrize("glitch", [1e9, -1e30, 1e300])
+def test_a_broken_value_leaves_no_trace_in_windows_that_do_not_hold_it(glitch):
+    """Of each machine one at the first hour that its moments' segment looks back to, and one amid the windows."""
+    history = random_history(9, share=1.0, channels=("current_a", "vibration_mm_s"))
+    hour = history.bucket - FIRST_BUCKET
+    bad = np.isin(hour, (200, 420))
+    moments = moments_at(*((machine, hour) for machine in range(4) for hour in range(421 + WINDOWS[-1], 900)))
+    features = everything(history)
+    broken = replace(history, mean=np.where(bad[:, None], glitch, history.mean))
+    whole, spoilt = (build(each, moments, features) for each in (history, broken))
+    np.testing.assert_allclose(spoilt.values, whole.values, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(spoilt.blocks, whole.blocks, rtol=1e-4, atol=1e-5)
 
 
 def test_absurd_values_neither_warn_nor_leave_anything_infinite():

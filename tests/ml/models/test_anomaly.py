@@ -103,6 +103,17 @@ def test_broken_channels_give_a_finite_score(break_it):
     assert np.isfinite(scores).all()
 
 
+def test_a_channel_that_stood_at_zero_is_not_judged_by():
+    values = np.column_stack([readings(), np.zeros(ROWS)])
+    values[300, 2] = 1.0
+    values[540:, 2] = 4.0
+    channels = ("temperature_c", "vibration_mm_s", "standby_flow")
+    moments = after(np.arange(400, ROWS))
+    found = anomalies(history(values, channels=channels), moments)
+    np.testing.assert_array_equal(found.score, scores_of(history(values[:, :2]), moments))
+    assert np.isnan(found.away[:, 2]).all()
+
+
 def test_a_running_hours_counter_is_no_level():
     values = np.concatenate([readings(), np.arange(ROWS)[:, None] * 1.0], axis=1)
     channels = ("temperature_c", "vibration_mm_s", "runtime_hours")
