@@ -139,7 +139,7 @@ def _tile_words(row: Mapping[str, Any], horizon_hours: float, now: datetime) -> 
         last = row["last_reading_at"]
         return f"no data {_silence(last, now)}" if last else "never a reading"
     if row["status"] == "not_enough_data":
-        return "not enough data"
+        return "unlike itself, risk unknown" if _unlike_itself(row) else "not enough data"
     return f"{words.percent(row['probability'])} in {words.horizon(horizon_hours)}"
 
 
@@ -170,13 +170,16 @@ def _why(row: Mapping[str, Any]) -> str:
     """What a planner reads first. A machine nobody knows enough about says so instead of a reason."""
     if row["status"] == "no_data":
         return "silent: nothing can be said" if row["last_reading_at"] else "no reading has arrived yet"
-    unlike_itself = (row.get("anomaly_score") or 0.0) >= ANOMALY_ALARM
     if row["status"] == "not_enough_data":
         said = f"not enough data: {row['reason']}"
-        return f"{row['first_reason']}; {said}" if unlike_itself and row["first_reason"] else said
+        return f"{row['first_reason']}; {said}" if _unlike_itself(row) and row["first_reason"] else said
     if row["status"] == "normal" and row["probability"] < ORDINARY_PROBABILITY:
-        return "unlike its own first normal operation" if unlike_itself else "nothing unusual"
+        return "unlike its own first normal operation" if _unlike_itself(row) else "nothing unusual"
     return row["first_reason"] or "no single reason stands out"
+
+
+def _unlike_itself(row: Mapping[str, Any]) -> bool:
+    return (row.get("anomaly") or 0.0) >= ANOMALY_ALARM
 
 
 def _life(row: Mapping[str, Any], scale: float) -> tuple[Markup, str]:

@@ -27,7 +27,7 @@ STATUS = """
 JUDGED = """
     SELECT m.id AS machine_id, m.key, p.id AS prediction_id,
         coalesce(m.failure_cost, :default_failure_cost) AS failure_cost,
-        {probability} AS probability, {usable} AS usable
+        {probability} AS probability, {usable} AS usable, {anomaly} AS anomaly
     FROM machines m
     LEFT JOIN latest_predictions l ON l.machine_id = m.id
     LEFT JOIN predictions p ON p.id = l.prediction_id
@@ -45,13 +45,15 @@ LIVE_OF = """ JOIN LATERAL (
 ) live ON true """
 CHOSEN = """
     SELECT machine_id, key, prediction_id, probability, usable AND probability IS NOT NULL AS usable,
-        failure_cost, probability * failure_cost AS expected_loss
+        anomaly, failure_cost, probability * failure_cost AS expected_loss
     FROM ({judged} OFFSET 0) judged
     WHERE CAST(:min_probability AS double precision) IS NULL OR usable AND probability >= :min_probability
 """
 # OFFSET 0 keeps the planner from working the same probability out once for every place that uses it.
+# Of those whose risk nobody knows, they who are unlike themselves come first: all of a plant without labels.
+RANKED = "usable DESC, {order} DESC NULLS LAST, anomaly DESC NULLS LAST, key"
 # Every machine is asked whether it is live, so that the tail of the ranking is right.
-WHOLE = "SELECT chosen.* FROM chosen ORDER BY usable DESC, {order} DESC NULLS LAST, key LIMIT :limit OFFSET :offset"
+WHOLE = "SELECT chosen.* FROM chosen ORDER BY {ranked} LIMIT :limit OFFSET :offset"
 # Only the first live ones are looked for, in the order of the ranking: enough for a page that no tail reaches.
 HEAD = """
     SELECT ranked.*
@@ -60,7 +62,7 @@ HEAD = """
 """
 PAGE = """
     WITH chosen AS MATERIALIZED ({chosen}), page AS ({page}),
-    placed AS (SELECT row_number() OVER (ORDER BY usable DESC, {order} DESC NULLS LAST, key) AS place, * FROM page)
+    placed AS (SELECT row_number() OVER (ORDER BY {ranked}) AS place, * FROM page)
     SELECT totals.total, page.*, m.name, m.site, m.line, m.asset_class, m.failure_cost AS own_failure_cost,
         m.decommissioned_at, p.as_of, p.horizons_hours, p.probabilities, p.not_enough_data, p.anomaly_score,
         p.coverage, p.remaining_life_low_hours, p.remaining_life_median_hours, p.remaining_life_high_hours,
@@ -84,7 +86,10 @@ PAGE = """
 def ranked_fleet(session: Session, order: str, given: Mapping[str, Any]) -> tuple[int, Sequence[RowMapping]]:
     """How many machines the filters let through, and the rows of the page asked for."""
     if given["status"] is None and given["min_probability"] is None and given["limit"] <= LONGEST_HEAD:
-        judged = JUDGED.format(probability=_asked("p"), usable=FRESH, with_live="", having_status="")
+        nobody = "CAST(NULL AS double precision)"
+        judged = JUDGED.format(
+            probability=_asked("p"), usable=FRESH, anomaly=nobody, with_live="", having_status=""
+        )
         head = HEAD.format(order=ORDERS[order], with_live=LIVE_OF.format(machine="ranked.machine_id"))
         total, rows = _page(session, order, judged, head, given)
         if len(rows) == given["limit"]:
@@ -92,10 +97,11 @@ def ranked_fleet(session: Session, order: str, given: Mapping[str, Any]) -> tupl
     judged = JUDGED.format(
         probability=_asked("p"),
         usable=f"{LIVE} AND {FRESH}",
+        anomaly=f"CASE WHEN {LIVE} AND p.as_of >= :stale_since THEN p.anomaly_score END",
         with_live="LEFT" + LIVE_OF.format(machine="m.id"),
         having_status=_having_status() if given["status"] else "",
     )
-    return _page(session, order, judged, WHOLE.format(order=ORDERS[order]), given)
+    return _page(session, order, judged, WHOLE.format(ranked=RANKED.format(order=ORDERS[order])), given)
 
 
 def _page(
@@ -104,7 +110,7 @@ def _page(
     query = PAGE.format(
         chosen=CHOSEN.format(judged=judged),
         page=page,
-        order=ORDERS[order],
+        ranked=RANKED.format(order=ORDERS[order]),
         probability_before=_asked("b"),
         newest=NEWEST.format(machine="page.machine_id"),
     )

@@ -8,7 +8,7 @@ from app.dashboard.fleet_page import _why
 
 
 def row(**more):
-    said = {"status": "normal", "probability": 0.01, "reason": None, "first_reason": None, "anomaly_score": 0.2}
+    said = {"status": "normal", "probability": 0.01, "reason": None, "first_reason": None, "anomaly": 0.2}
     return said | {"last_reading_at": None} | more
 
 
@@ -16,16 +16,16 @@ def row(**more):
     ("given", "said"),
     [
         ({}, "nothing unusual"),
-        ({"anomaly_score": None}, "nothing unusual"),
-        ({"anomaly_score": 1.2}, "unlike its own first normal operation"),
+        ({"anomaly": None}, "nothing unusual"),
+        ({"anomaly": 1.2}, "unlike its own first normal operation"),
         ({"status": "alarm", "probability": 0.8, "first_reason": "vibration 4 mm/s"}, "vibration 4 mm/s"),
         ({"status": "alarm", "probability": 0.8}, "no single reason stands out"),
         ({"status": "not_enough_data", "reason": "no risk yet"}, "not enough data: no risk yet"),
         (
-            {"status": "not_enough_data", "reason": "none yet", "anomaly_score": 2.0, "first_reason": "unlike it"},
+            {"status": "not_enough_data", "reason": "none yet", "anomaly": 2.0, "first_reason": "unlike it"},
             "unlike it; not enough data: none yet",
         ),
-        ({"status": "no_data", "anomaly_score": 2.0}, "no reading has arrived yet"),
+        ({"status": "no_data", "anomaly": 2.0}, "no reading has arrived yet"),
     ],
 )  # fmt: skip
 def test_one_line_says_what_is_known(given, said):

@@ -143,6 +143,23 @@ def test_machines_without_a_usable_risk_come_last_and_are_never_dropped(
     assert keys(body) == ["low"]
 
 
+def test_of_those_whose_risk_nobody_knows_the_ones_unlike_themselves_come_first(
+    ask, make_model, make_scored, make_prediction
+):
+    model = make_model()
+    for key, anomaly in (("calm", 0.4), ("odd", 3.1), ("quiet", 0.2), ("new", None)):
+        machine = make_scored(key, model, None)
+        make_prediction(
+            machine, model, AS_OF, probabilities=None, not_enough_data="no failure yet", anomaly_score=anomaly
+        )
+    long_ago = make_scored("long ago", model, None, as_of=AS_OF - timedelta(hours=5))
+    make_prediction(
+        long_ago, model, AS_OF - timedelta(hours=5), probabilities=None, not_enough_data="no", anomaly_score=9.0
+    )
+    _, body = ask("/risk")
+    assert keys(body) == ["odd", "calm", "quiet", "long ago", "new"]
+
+
 def test_pages_put_together_are_the_whole_ranking(ask, make_machine, make_model, make_scored):
     model = make_model()
     for number in range(7):
