@@ -16,8 +16,8 @@ from typing import Any
 from app.errors import Conflict
 from ml.models.registry import KEPT
 
-# 2: operating conditions and the ensemble's weights are part of a model; a model of 1 has neither.
-FORMAT, READABLE = 2, (1, 2)
+# 3: boosting's levels are found once for all its chains.
+FORMAT = 3
 # A saved forest or network is only promised to load in the version that saved it.
 LIBRARIES_WITHOUT_NETWORK = ("numpy", "scikit-learn", "skops")
 LIBRARIES = (*LIBRARIES_WITHOUT_NETWORK, "keras", "tensorflow-cpu", "tensorflow")
@@ -46,7 +46,7 @@ def check_signed(manifest: Mapping[str, Any], parts: Mapping[str, bytes], key: b
     given = manifest.get("signature")
     if not isinstance(given, str) or not hmac.compare_digest(given.encode(), signature(manifest, key).encode()):
         raise Untrusted(f"{name} was not signed by this plant, or its manifest was changed. Train again.")
-    if manifest.get("format") not in READABLE or manifest.get("kind") not in KEPT:
+    if manifest.get("format") != FORMAT or manifest.get("kind") not in KEPT:
         raise Outdated(f"{name} was written by another version of Wearwatch. Train again.")
     hashes: Mapping[str, str] = manifest["parts"]
     if set(hashes) != set(parts):
