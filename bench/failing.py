@@ -99,7 +99,7 @@ def _answers(history: History) -> dict[str, Answered]:
 
 def _peers_say(taught: History, end: int, features: Sequence[Feature], seen: Features) -> dict[str, Floats]:
     moments, outcomes = training_moments(taught, datetime.fromtimestamp(end, UTC), HORIZONS, 0)
-    built = build(taught, moments, features, blocks=False)
+    built = build(taught, moments, features)
     answers = {}
     for name, peer in PEERS.items():
         try:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml.features.catalogue import COUNTER
-from ml.features.happenings import NEVER
+from ml.features.happenings import NEVER, Happenings, choose, epoch_seconds
 from ml.features.history import Floats, History, Ints, Moments
 from ml.features.rows import Rows
 from ml.models.normal import Batch, Normals, learn_normals
@@ -54,8 +54,9 @@ def anomalies(
 ) -> Anomalies:
     """From the buckets that ended before each moment.
 
-    What ends after `learnt_until` (epoch seconds) is normal for nobody who had a baseline by then: a trained model
-    does not learn while it judges. `learn` may be a KnownNormals.
+    A machine that came back from a failure is another one as soon as it has run long enough to tell. What ends
+    after `learnt_until` (epoch seconds) is normal for nobody who had a baseline by then: a trained model does not
+    learn while it judges. `learn` may be a KnownNormals.
     """
     channels = tuple(name for name in history.channels if name != COUNTER)
     values = history.mean[:, [history.channels.index(name) for name in channels]]
@@ -64,13 +65,22 @@ def anomalies(
     if not channels or not len(values):
         return found
     rows = Rows(history.machine, history.bucket)
-    start = rows.starts(len(history.machines))[moments.machine]
     end = rows.locate(moments.machine, moments.as_of // history.bucket_seconds)
+    first, back = rows.starts(len(history.machines))[moments.machine], rows.locate(*_came_back(history, moments))
+    start = np.where(end - back >= FEWEST_BUCKETS + TRAILING, back, first)
     by_then = rows.locate(moments.machine, np.full(len(moments), learnt_until // history.bucket_seconds))
     length = _baseline_length(end - start, by_then - start)
     for width in np.unique(length[length > 0]):
         _judge(found, values, start, end, np.flatnonzero(length == width), int(width), learn)
     return found
+
+
+def _came_back(history: History, moments: Moments) -> tuple[Ints, Ints]:
+    """(machine, first bucket after its last failure before each moment; NEVER where there was none)."""
+    failures = choose(history.events, "failure", None)
+    ended = epoch_seconds(failures["ended_at"].fillna(failures["started_at"]))
+    at, found = Happenings(failures["machine"].to_numpy(np.int64), ended, moments).last()
+    return moments.machine, np.where(found, -(-at // history.bucket_seconds), NEVER)
 
 
 def _judge(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -26,8 +28,14 @@ def history(*machines, channels=("temperature_c", "vibration_mm_s")):
     bucket = np.concatenate([1000 + np.arange(len(each)) for each in machines])
     keys = pd.DataFrame({"key": [f"m{i}" for i in range(len(machines))]})
     n = np.isfinite(values).astype(float)
-    empty = pd.DataFrame({"machine": []})
-    return History(HOUR, keys, channels, position, bucket, n, values, values * 0, values, values, values, empty)
+    return History(HOUR, keys, channels, position, bucket, n, values, values * 0, values, values, values, failed())
+
+
+def failed(*began_and_ended):
+    """Failures of the first machine, at hours after its first row; None where nobody said when it was repaired."""
+    table = pd.DataFrame(began_and_ended, columns=["started_at", "ended_at"], dtype="Int64") * HOUR + 1000 * HOUR
+    times = pd.DataFrame({name: pd.to_datetime(each, unit="s", utc=True) for name, each in table.items()})
+    return times.assign(machine=0, kind="failure", code=None, component=None)
 
 
 def after(rows, machine=0):
@@ -112,6 +120,23 @@ def test_a_channel_that_stood_at_zero_is_not_judged_by():
     found = anomalies(history(values, channels=channels), moments)
     np.testing.assert_array_equal(found.score, scores_of(history(values[:, :2]), moments))
     assert np.isnan(found.away[:, 2]).all()
+
+
+@pytest.mark.parametrize("ended", [300, None])
+def test_a_repaired_machine_is_held_against_its_own_new_normal(ended):
+    values = readings()
+    values[300:] += [8, -1]
+    repaired = replace(history(values), events=failed((299, ended)))
+    soon, later = (after(300 + TRAILING + rows) for rows in (5, FEWEST_BUCKETS))
+    assert scores_of(repaired, soon) > 1 > scores_of(repaired, later)
+    assert scores_of(history(values), later) > 1
+
+
+def test_a_failure_that_goes_on_or_is_yet_to_come_changes_nothing():
+    values = readings()
+    moments = after(np.arange(400, ROWS))
+    going_on = replace(history(values), events=failed((100, 700), (640, 650)))
+    np.testing.assert_array_equal(scores_of(going_on, moments), scores_of(history(values), moments))
 
 
 def test_a_running_hours_counter_is_no_level():
