@@ -19,7 +19,7 @@ from ml.features.windows import SEGMENT, segment_of
 
 STEPS = 12  # block means of the longest window: 14 buckets each; a network learnt far better from 12 than from 48
 # Places looked at in one go: work arrays that stay in the processor's cache take half the time of larger ones.
-CHUNK_PLACES = 60_000
+CHUNK_PLACES = 240_000
 MOST_THREADS = 4
 LARGEST = float(np.finfo(np.float32).max)
 

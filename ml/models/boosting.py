@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from typing import ClassVar, Self
 
 import numpy as np
@@ -81,10 +82,12 @@ class Boosting:
             for fails, (rows, weight) in zip(failing, chosen, strict=True)
         ]
         progress(0.0, f"{intervals} chains of {steps} trees")
-        self._chains = Parallel(min(MOST_THREADS, os.cpu_count() or 1), prefer="threads")(
-            delayed(self._grown)(levels[rows], fails, weight, steps, seed + k)
-            for k, (fails, (rows, weight)) in enumerate(zip(failing, chosen, strict=True))
-        )
+        # Each chain sets the filters of warnings for a while, and side by side they may leave none behind.
+        with warnings.catch_warnings():
+            self._chains = Parallel(min(MOST_THREADS, os.cpu_count() or 1), prefer="threads")(
+                delayed(self._grown)(levels[rows], fails, weight, steps, seed + k)
+                for k, (fails, (rows, weight)) in enumerate(zip(failing, chosen, strict=True))
+            )
         progress(0.9, "kinds of failure")
         told = np.flatnonzero((outcomes.interval < intervals) & (outcomes.mode >= 0))
         self._by_mode = self._grown(levels[told], outcomes.mode[told], outcomes.weight[told], MODE_STEPS, seed)

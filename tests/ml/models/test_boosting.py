@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import skops.io
@@ -17,6 +19,13 @@ def test_a_channel_that_one_interval_never_saw_is_no_error(fleet):
     values[np.flatnonzero(~outcomes.observed[:, 0])[:2], 0] = 1.0, 2.0
     partly = Features(features.moments, features.names, values, features.channels, features.blocks)
     assert np.isfinite(Boosting(30).fit(partly, outcomes, seed=1).hazards(partly)).all()
+
+
+def test_learning_leaves_the_filters_of_warnings_as_they_were(fleet):
+    before = list(warnings.filters)
+    for _ in range(3):
+        Boosting(60).fit(*fleet(), seed=1)
+    assert warnings.filters == before
 
 
 def test_the_mode_that_fails_is_told_apart(fleet):
