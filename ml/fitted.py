@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml.calibration import Calibration
-from ml.drift import Reference
 from ml.features.conditions import Conditions
 from ml.features.history import Features, History
 from ml.models.base import Floats, HazardModel
 from ml.models.condition_only import ConditionOnly
 from ml.models.registry import KEPT
 from ml.past_failures import PastFailures
+from ml.reference import Reference
 from ml.uncertainty import Spread
 
 PART = "fitted.json"
@@ -25,8 +25,8 @@ class FittedModel:
     """`spread` is None where there was too little to learn it from; then there is no band.
 
     `conditions` is None where the machines run under one. Features are built from `looked_at(history)`.
-    `reference` is what they looked like in learning, `past_failures` what some looked like before they failed; None
-    where there was nothing to keep, and in models that were kept before there was one.
+    `reference` is a sample of what they looked like in learning, `past_failures` what some looked like before they
+    failed; None where there was nothing to keep, and in models that were kept before there was one.
     """
 
     model: HazardModel
@@ -62,9 +62,9 @@ class FittedModel:
             "calibration": self.calibration.to_json(),
             "spread": self.spread and self.spread.to_json(),
             "conditions": self.conditions and self.conditions.to_json(),
-            "reference": self.reference and self.reference.to_json(),
         }
         kept = self.past_failures.parts() if self.past_failures else {}
+        kept |= self.reference.parts() if self.reference else {}
         return self.model.parts() | kept | {PART: json.dumps(said).encode()}
 
     @classmethod
@@ -72,7 +72,7 @@ class FittedModel:
         said = json.loads(parts[PART])
         spread = Spread(np.array(said["spread"])) if said["spread"] else None
         conditions = Conditions.from_json(said["conditions"]) if said.get("conditions") else None
-        reference = Reference.from_json(said["reference"]) if said.get("reference") else None
         model = KEPT[kind].from_parts(parts)
         calibration = Calibration.from_json(said["calibration"])
-        return cls(model, calibration, spread, conditions, reference, PastFailures.from_parts(parts))
+        kept = Reference.from_parts(parts), PastFailures.from_parts(parts)
+        return cls(model, calibration, spread, conditions, *kept)

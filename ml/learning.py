@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.calibration import learn_calibration
-from ml.drift import Reference
 from ml.evaluation import evaluate, thresholds
 from ml.failures import TooFewFailures
 from ml.features.conditions import Conditions
@@ -45,10 +44,12 @@ Rows = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Learnt:
-    """`judged_risk` [rows, K] is what a model that saw only the learning time said of the judged rows."""
+    """`left_out_risk` [rows, K] is what models that had not seen their machine said of the learning rows,
+    `judged_risk` what one that saw only the learning time said of the judged rows."""
 
     fitted: FittedModel
     card: dict[str, Any]
+    left_out_risk: Floats
     judged_risk: Floats
 
 
@@ -115,9 +116,8 @@ def learn(
         spread = Spread.learn(
             np.stack([cumulative_risk(calibrated[kind].apply(each)) for each in tried[kind].by_fold])
         )
-        reference = Reference.learn(seen, told[kind], known.weight)
-        fitted = FittedModel(tried[kind].model, calibrated[kind], spread, conditions, reference, past_failures)
-        learnt.append(Learnt(fitted, card, risks[kind]))
+        fitted = FittedModel(tried[kind].model, calibrated[kind], spread, conditions, None, past_failures)
+        learnt.append(Learnt(fitted, card, told[kind], risks[kind]))
     return learnt
 
 

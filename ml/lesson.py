@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from ml.failures import UNNAMED
 from ml.features.builder import build
 from ml.features.catalogue import Feature, catalogue_for
 from ml.features.conditions import learn_conditions
-from ml.features.history import Features, History, Moments
+from ml.features.history import Features, Floats, History, Moments
 from ml.fitted import FittedModel
 from ml.labels import label
 from ml.learning import Learnt, learn, refuse_too_few
@@ -24,6 +24,7 @@ from ml.models.base import Outcomes, Progress, part_of, silent
 from ml.models.condition_only import ConditionOnly
 from ml.models.registry import BASELINES, DEFAULT_KINDS
 from ml.past_failures import PastFailures
+from ml.reference import Reference
 from ml.searching import Found, search
 from ml.split import Split, rows_learnt_from, split
 
@@ -82,14 +83,22 @@ def learn_risk(
     for each in learnt:
         if each.fitted.kind in found:
             each.card["search"] = asdict(found[each.fitted.kind]) | {"words": found[each.fitted.kind].words}
+    rows = np.concatenate([cut.learning, cut.judging])
+    rows_seen, weight = built.take(rows), outcomes.weight[rows]
     return Lesson(
-        learnt,
+        [_with_reference(each, history, rows_seen, weight) for each in learnt],
         features,
         outcomes.horizons_hours,
         outcomes.modes,
         moments.take(cut.judging),
         cut.outcomes.take(cut.judging),
     )
+
+
+def _with_reference(learnt: Learnt, history: History, seen: Features, weight: Floats) -> Learnt:
+    """`seen` are the learning rows and then the judged ones; the risks of neither were told in sample."""
+    risk = np.concatenate([learnt.left_out_risk, learnt.judged_risk])
+    return replace(learnt, fitted=replace(learnt.fitted, reference=Reference.learn(history, seen, weight, risk)))
 
 
 def _searched(built: Features, cut: Split, seed: int, seconds: float, progress: Progress) -> dict[str, Found]:
@@ -116,5 +125,6 @@ def know_normal(history: History, rows: Flags, horizons_hours: Sequence[float], 
     }
     nobody = Moments(np.zeros(0, np.int64), np.zeros(0, np.int64))
     became = label(history, nobody, horizons_hours, (UNNAMED,))
-    learnt = Learnt(fitted, card, np.zeros((0, len(horizons_hours))))
+    nothing = np.zeros((0, len(horizons_hours)))
+    learnt = Learnt(fitted, card, nothing, nothing)
     return Lesson([learnt], (), tuple(horizons_hours), (UNNAMED,), nobody, became)

@@ -18,6 +18,7 @@ from ml.features.catalogue import Feature, sequence_channels
 from ml.features.history import Features, Moments
 from ml.fitted import FittedModel
 from ml.manifest import Untrusted
+from ml.reference import columns_of
 
 # The largest forest of ours, 25 horizons on 1,000 machines, unpacks to less than a tenth of it.
 MOST_UNPACKED_BYTES = 1 << 29
@@ -35,6 +36,7 @@ def opened(name: str, manifest: Mapping[str, Any], parts: Mapping[str, bytes]) -
         fitted = FittedModel.from_parts(manifest["kind"], dict(parts))
         features = [Feature(**each) for each in manifest["features"]]
         _ask(fitted, features, (len(manifest["horizons_hours"]), len(manifest["modes"])))
+        _check_reference(fitted, features, len(manifest["horizons_hours"]))
     # Each format refuses with errors of its own.
     except Exception as error:
         raise Untrusted(f"{name} is signed, but holds no model: {_words(error)}. Train again.") from error
@@ -68,6 +70,15 @@ def _ask(fitted: FittedModel, features: Sequence[Feature], shape: tuple[int, int
         raise ValueError("it answers for other horizons or failure modes than it was signed for")
     if (said < 0).any() or (said > 1).any():
         raise ValueError("it answers with what is no probability")
+
+
+def _check_reference(fitted: FittedModel, features: Sequence[Feature], horizons: int) -> None:
+    reference = fitted.reference
+    if reference is None:
+        return
+    asked = {feature.name for feature in features}
+    if reference.risk.shape[2] != horizons or not asked.issuperset(columns_of(reference.channels)):
+        raise ValueError("it keeps a sample of other horizons or features than it was signed for")
 
 
 def _words(error: Exception) -> str:

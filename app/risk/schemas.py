@@ -185,7 +185,7 @@ class ValueThenAndNow(BaseModel):
     machines: int = Field(description="How many have it now")
     ratio: float | None = Field(description="Mean now against mean then")
     psi: float | None = Field(description="Population stability index; 0.25 is the usual bound of a major shift")
-    moved: bool = Field(description="By more than chance of so many machines explains")
+    moved: bool = Field(description="More than chance of so many machines and any stretch learnt from explain")
     unknown: float = Field(description="Share of the machines without it now")
     gone: bool = Field(description="Many machines that had it in learning lack it now")
     outside: float = Field(description="Share of the machines outside all that was learnt from")

@@ -23,17 +23,19 @@ from app.settings import Settings
 from ml.artefacts import Saved
 from ml.dataset import Plant, read_plant, read_rollups
 from ml.drift import FEWEST_MACHINES, MANY, Comparison, Drift, compare
+from ml.endings import in_use
 from ml.evaluation import evaluate
 from ml.features.history import History, Moments
 from ml.features.words import channel_unit, channel_words
 from ml.figures import said_and_seen
-from ml.gate import MOST_OFF, miscalibrated
+from ml.gate import miscalibrated
 from ml.jobs.champion import load_speaking
-from ml.jobs.moment import fleet_at, floor_to_bucket
+from ml.jobs.moment import floor_to_bucket
 from ml.labels import label
 from ml.models.base import Floats, Progress, silent
 from ml.prediction import predict
 from ml.reason_words import number
+from ml.reference import BLOCK_BUCKETS, recent_blocks, spread
 
 # Fewer failures tell nothing about how well they were foreseen.
 FEWEST_FAILURES = 5
@@ -86,12 +88,22 @@ def monitor(
 
 
 def _drift(saved: Saved, history: History, as_of: datetime, settings: Settings) -> Drift | None:
-    """None where the model was kept without what it learnt from."""
-    if saved.fitted.reference is None:
+    """None where the model was kept without a sample of what it learnt from."""
+    reference = saved.fitted.reference
+    if reference is None:
         return None
-    predicted = predict(saved, history, fleet_at(history, as_of), settings.silent_after)
-    fresh = np.flatnonzero(predicted.trust.coverage > 0)
-    return compare(saved.fitted.reference, predicted.features.take(fresh), predicted.risk[fresh])
+    predicted = predict(saved, history, _recent(history, as_of), settings.silent_after)
+    return compare(reference, recent_blocks(history, predicted.features, predicted.risk, reference.channels))
+
+
+def _recent(history: History, as_of: datetime) -> Moments:
+    """A few moments of each machine in use, as many and as far apart as those of a block that was learnt from."""
+    seconds = BLOCK_BUCKETS * history.bucket_seconds
+    every = Moments(history.machine, (history.bucket + 1) * history.bucket_seconds)
+    every = every.take(every.as_of > int(as_of.timestamp()) - seconds)
+    every = every.take(in_use(history, every))
+    rows, _, _ = spread(every, np.ones(len(every)), seconds)
+    return every.take(rows.ravel())
 
 
 def _realised(session: Session, saved: Saved, history: History, plant: Plant, settings: Settings) -> dict[str, Any]:
@@ -122,16 +134,21 @@ def _report(saved: Saved, drift: Drift | None, realised: dict[str, Any], machine
     off = miscalibrated(told)
     moved = drift.moved if drift else []
     words = [_moved_words(name, drift.channels[name]) for name in moved] if drift else []
-    words += _risk_words(saved, drift) if drift else []
+    risks = _risk_words(saved, drift) if drift else []
     asks = bool(words or off)
     if asks:
-        verdict = f"Training again is advised: {'; '.join([*words, *([off] if off else [])])}."
+        verdict = f"Training again is advised: {'; '.join([*words, *risks, *([off] if off else [])])}."
+    elif risks:
+        # Machines wear together, a few of them often enough: that is what risks are for.
+        verdict = (
+            f"{risks[0].capitalize()}, but no channel has moved: look at the machines. What came true will tell."
+        )
     elif drift is None:
-        verdict = "This model was kept without a record of what it learnt from: train again to have one."
-    elif machines < FEWEST_MACHINES:
-        verdict = f"Too few machines to tell: {machines}, at least {FEWEST_MACHINES} are needed."
+        verdict = "This model was kept without a sample of what it learnt from: train again to have one."
+    elif drift.known < FEWEST_MACHINES:
+        verdict = f"Too few machines that it learnt from to tell: {drift.known}, {FEWEST_MACHINES} are needed."
     else:
-        verdict = f"Nothing has moved by more than chance explains, on {machines} machines."
+        verdict = f"Nothing has moved by more than chance explains, on {drift.known} machines that it learnt from."
     if not told:
         most = max((each["failures"] for each in realised["horizons"]), default=0)
         verdict += f" {most} failures since it serves: at least {FEWEST_FAILURES} are needed to judge what it said."
@@ -155,11 +172,11 @@ def _report(saved: Saved, drift: Drift | None, realised: dict[str, Any], machine
 
 
 def _risk_words(saved: Saved, drift: Drift) -> list[str]:
-    """Of the horizon whose mean risk moved farthest, where that is far enough to mislead a planner."""
+    """Of the horizon whose mean risk moved farthest."""
     far = {
         hours: each.ratio
         for hours, each in zip(saved.horizons_hours, drift.risks, strict=True)
-        if each.moved and each.ratio and not 1 / MOST_OFF <= each.ratio <= MOST_OFF
+        if each.moved and each.ratio
     }
     if not far:
         return []

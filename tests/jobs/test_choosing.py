@@ -33,7 +33,8 @@ def chosen(plant, session_of_plant):
     became = label(history, judged, forest.horizons_hours, forest.modes, UNTIL)
 
     def choose_with(settings):
-        learnt = Learnt(forest.fitted, dict(PROVEN), np.full((len(judged), len(forest.horizons_hours)), 0.1))
+        risk = np.full((len(judged), len(forest.horizons_hours)), 0.1)
+        learnt = Learnt(forest.fitted, dict(PROVEN), left_out_risk=risk[:0], judged_risk=risk)
         lesson = Lesson([learnt], forest.features, forest.horizons_hours, forest.modes, judged, became)
         return *choose(session, settings, lesson, history), learnt.card["gate"]
 

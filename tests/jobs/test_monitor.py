@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -82,6 +83,34 @@ def test_moved_inputs_ask_for_a_training_and_start_none(scored, monkeypatch):
     job.table(after)
 
 
+def test_risks_that_moved_alone_are_told_and_ask_for_nothing(scored, monkeypatch):
+    monkeypatch.setattr(drift, "FEWEST_MACHINES", 5)
+    held = job.compare
+
+    def compare_with_higher_risks(*given):
+        found = held(*given)
+        still = {name: replace(each, moved=False, gone=False, outside=0.0) for name, each in found.channels.items()}
+        return replace(found, channels=still, risks=tuple(replace(r, moved=True, ratio=1.7) for r in found.risks))
+
+    monkeypatch.setattr(job, "compare", compare_with_higher_risks)
+    report = monitor(scored.engine, scored.settings, as_of=UNTIL)
+    assert not report.asks_for_training
+    assert "are 1.7 times those in learning, but no channel has moved" in report.body["verdict"]
+
+
+def test_a_machine_that_sent_nothing_for_a_week_is_not_looked_at(scored):
+    report = monitor(scored.engine, scored.settings, as_of=UNTIL + timedelta(days=6, hours=12))
+    machines = {name: each["machines"] for name, each in report.body["channels"].items()}
+    assert set(machines.values()) == {len(scored.machines) - 1}
+    assert "Too few machines that it learnt from to tell: 9, 10 are needed." in report.body["verdict"]
+
+
+def test_a_plant_that_sent_nothing_for_a_week_is_no_error(scored):
+    report = monitor(scored.engine, scored.settings, as_of=UNTIL + timedelta(days=30))
+    assert {each["now"] for each in report.body["channels"].values()} == {None}
+    assert report.body["moved"] == []
+
+
 def test_of_very_many_predictions_some_are_judged(scored, monkeypatch):
     monkeypatch.setattr(job, "MOST_JUDGED", 20)
     realised = monitor(scored.engine, scored.settings, as_of=UNTIL).body["realised"]
@@ -92,5 +121,5 @@ def test_of_very_many_predictions_some_are_judged(scored, monkeypatch):
 def test_a_model_without_a_reference_says_so(scored, monkeypatch):
     monkeypatch.setattr(job, "_drift", lambda *_: None)
     report = monitor(scored.engine, scored.settings, as_of=UNTIL)
-    assert "kept without a record of what it learnt from" in report.body["verdict"]
+    assert "kept without a sample of what it learnt from" in report.body["verdict"]
     assert report.body["channels"] == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import pickle
 import stat
@@ -22,6 +23,7 @@ from ml.features.catalogue import catalogue
 from ml.fitted import FittedModel
 from ml.manifest import Outdated, Untrusted, signature
 from ml.models.random_forest import RandomForest
+from ml.reference import MOMENTS, PART, Reference
 from ml.uncertainty import Spread
 from tests.conftest import at
 
@@ -188,6 +190,28 @@ def test_trees_that_point_outside_themselves_are_refused(fitted):
     forests[0].estimators_[0].tree_.feature[0] = 10_000
     with pytest.raises(ValueError, match="points outside itself"):
         FittedModel.from_parts("random_forest", parts | {"forest.skops": skops.io.dumps(forests)})
+
+
+@pytest.mark.parametrize(("horizons", "channels"), [(2, ["temperature_c"]), (3, ["pressure_bar"])])
+def test_a_sample_of_another_models_learning_is_refused_even_when_it_is_signed(session, save, horizons, channels):
+    model = save()
+    shapes = {"values": (1, MOMENTS, 2), "risk": (1, MOMENTS, horizons)}
+    sample = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    of = Reference(np.array(channels), np.array(["press"]), np.zeros(1, np.int64), **sample)
+    session.add(ModelArtefact(model_id=model.id, part=PART, content=b""))
+    session.flush()
+    resign(session, model, PART, of.parts()[PART])
+    with pytest.raises(Untrusted, match="sample of other horizons or features than it was signed for"):
+        load_model(session, model.id, key=KEY)
+
+
+def test_a_model_kept_before_there_were_samples_opens_without_one(session, save):
+    """It kept quantiles of what it learnt from, which nobody reads any more."""
+    model = save()
+    said = json.loads(content_of(session, model, "fitted.json"))
+    quantiles = {"channels": {"temperature_c": {"quantiles": [1.0], "unknown": 0.0, "machines": 1}}, "risks": []}
+    resign(session, model, "fitted.json", json.dumps(said | {"reference": quantiles}).encode())
+    assert load_model(session, model.id, key=KEY).fitted.reference is None
 
 
 def test_another_version_of_a_library_is_named(session, save, monkeypatch):

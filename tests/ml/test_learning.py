@@ -77,6 +77,15 @@ def test_outcomes_of_the_judged_time_change_no_threshold_and_no_calibration(smal
     assert [each["threshold"] for each in card["horizons"]] == [each["threshold"] for each in first["horizons"]]
 
 
+def test_what_is_told_of_the_learning_rows_was_said_by_models_that_had_not_seen_them(small_fleet, parts, learnt):
+    features, outcomes = small_fleet
+    early, forest = parts.parts[0], learnt[0][0]
+    assert forest.left_out_risk.shape == (len(early), 3)
+    failing = np.flatnonzero(outcomes.take(early).interval < 3)
+    in_sample = cumulative_risk(forest.fitted.hazards(features.take(early)))
+    assert forest.left_out_risk[failing, -1].mean() < in_sample[failing, -1].mean()
+
+
 def test_the_band_holds_the_risk_and_rises_with_the_horizon(small_fleet, learnt):
     fitted = learnt[0][0].fitted
     risk = cumulative_risk(fitted.hazards(small_fleet[0]))
