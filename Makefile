@@ -42,7 +42,7 @@ format: install ## Put the code into its form
 bench: install ## Measure speed against peers in the same run; writes bench/results
 	@exec $(BIN)/python -m bench
 
-faults: install ## R1 to R10: kill, fill, cut, flood and lie; nothing acknowledged is lost (WEARWATCH_FAULTS=full)
+faults: install ## R1 to R10, R15, R16: kill, fill, cut, flood and lie; nothing acknowledged is lost (WEARWATCH_FAULTS=full)
 	@exec $(BIN)/python -m pytest tests/faults tests/journeys/test_any_order.py tests/client/test_killed.py
 
 docs: install ## Write the generated pages of docs/ anew

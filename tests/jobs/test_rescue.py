@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
@@ -13,6 +14,10 @@ from ml.jobs.queue import make_queue
 JOB = text(
     """INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, status)
     VALUES ('default', 'refresh', 'refresh', 'refresh', CAST(:status AS procrastinate_job_status))"""
+)
+TRAINING = text(
+    """INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, status, attempts)
+    VALUES ('default', 'train', 'train', 'train', 'doing', :attempts)"""
 )
 
 
@@ -32,3 +37,13 @@ def test_a_dead_workers_job_waits_again_unless_one_like_it_does(engine, settings
     with engine.connect() as connection:
         found = connection.scalars(text("SELECT status::text FROM procrastinate_jobs ORDER BY id")).all()
     assert found == after
+
+
+@pytest.mark.parametrize(("before", "hours"), [(0, 0), (1, 1), (2, 2)])
+def test_a_training_that_ended_its_worker_is_taken_up_at_once_and_then_ever_later(engine, settings, before, hours):
+    with engine.begin() as connection:
+        connection.execute(TRAINING, {"attempts": before})
+    asyncio.run(rescue(make_queue(engine, settings)))
+    with engine.connect() as connection:
+        wait = connection.scalar(text("SELECT scheduled_at - now() FROM procrastinate_jobs WHERE status = 'todo'"))
+    assert wait / timedelta(hours=1) == pytest.approx(hours, abs=0.01)
