@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
@@ -28,7 +29,7 @@ def list_jobs(session: Session, most: int) -> Sequence[RowMapping]:
 
 
 def ask_for_training(bind: Bind, horizons_hours: list[float] | None, seed: int) -> int:
-    """The new job's number. Raises Conflict where a training waits already."""
+    """The new job's number; one that is left alone for a while gives way. Raises Conflict where another waits."""
     # Asked for once in weeks; every service process would carry its 4 MiB all the time.
     from procrastinate import App, SyncPsycopgConnector
     from procrastinate.exceptions import AlreadyEnqueued
@@ -37,6 +38,9 @@ def ask_for_training(bind: Bind, horizons_hours: list[float] | None, seed: int) 
     queue = App(connector=SyncPsycopgConnector(conninfo=conninfo, min_size=1, max_size=1))
     task = queue.configure_task("train", lock="train", queueing_lock="train")
     with queue.open():
+        for job in queue.job_manager.list_jobs(task="train", status="todo"):
+            if job.id is not None and job.scheduled_at is not None and job.scheduled_at > datetime.now(UTC):
+                queue.job_manager.cancel_job_by_id(job.id, delete_job=True)
         try:
             return task.defer(horizons_hours=[*horizons_hours] if horizons_hours else None, seed=seed)
         except AlreadyEnqueued as error:

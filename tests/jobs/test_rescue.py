@@ -8,6 +8,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
+from app.errors import Conflict
+from app.jobs.store import ask_for_training
 from ml.jobs.queue import make_queue
 
 # A worker that died is forgotten: its job is under way and has nobody.
@@ -47,3 +49,15 @@ def test_a_training_that_ended_its_worker_is_taken_up_at_once_and_then_ever_late
     with engine.connect() as connection:
         wait = connection.scalar(text("SELECT scheduled_at - now() FROM procrastinate_jobs WHERE status = 'todo'"))
     assert wait / timedelta(hours=1) == pytest.approx(hours, abs=0.01)
+
+
+def test_a_training_asked_for_takes_the_place_of_one_that_is_left_alone(engine, settings):
+    with engine.begin() as connection:
+        connection.execute(TRAINING, {"attempts": 1})
+    asyncio.run(rescue(make_queue(engine, settings)))
+    asked = ask_for_training(engine, None, seed=7)
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT id, args ->> 'seed', scheduled_at FROM procrastinate_jobs")).all()
+    assert found == [(asked, "7", None)]
+    with pytest.raises(Conflict):
+        ask_for_training(engine, None, seed=8)
