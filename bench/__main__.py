@@ -16,6 +16,8 @@ WORDS = {
     "storage": "P8: bytes a stored reading against a plain table with a primary key",
     "scoring": "P13: 10,000 machines from roll-ups to stored predictions against asking row by row",
     "fresh": "P14: from a posted reading to the risk that knows of it, 1,000 machines",
+    "learning": "P15: learning the default models against a textbook's forest and LSTM; small unless told",
+    "growth": "time and memory of learning and scoring with machines, years and channels; small unless told",
     "mqtt": "the MQTT bridge through a real Mosquitto",
     "models": "the public sets and the simulated plant, beside what others reached; 20 minutes",
     "ingest": "P1 to P7 and P16: durable ingest over HTTP against InfluxDB and the textbook endpoint",
@@ -24,6 +26,9 @@ WORDS = {
 NOT_MEASURED = {
     "features": "Not measured here: tsfresh.",
 }
+# Small, so that all benchmarks together end within the hour.
+SIZES = "50:0.25:4,100:0.25:4,50:0.5:4,50:0.25:8"
+SIZES_IN_FULL = "50:0.25:4,50:1:4,200:0.25:4,200:1:4,200:1:12,200:1:24,1000:0.25:4,1000:1:4"
 
 
 def main() -> None:
@@ -36,8 +41,14 @@ def main() -> None:
             if name == "models":
                 _models()
                 continue
+            if name == "learning":
+                _found(name, given.machines, given.days, given.sample)
+                continue
+            if name == "growth":
+                _found(name, given.sizes)
+                continue
             if name in ("charts", "rollups", "storage", "scoring", "fresh", "mqtt"):
-                _stored(name, given.rounds)
+                _found(name, given.rounds)
                 continue
             found, more = _measure(name, given)
             show(found)
@@ -85,12 +96,11 @@ def _models() -> None:
     print("Written to bench/results/models-*.json.\n")
 
 
-def _stored(name: str, rounds: int) -> None:
-    """What is done with readings that are stored already."""
+def _found(name: str, *how: object) -> None:
     from bench import finding
 
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
-    found: list[finding.Finding] = import_module(f"bench.{name}").measure(rounds)
+    found: list[finding.Finding] = import_module(f"bench.{name}").measure(*how)
     for each in found:
         finding.show(each)
     path = finding.write(found, name, started_at=started_at)
@@ -114,6 +124,22 @@ def _arguments() -> argparse.Namespace:
         type=_positive,
         default=200_000,
         help="snapshots of `features` (default %(default)s; P12: 1000000)",
+    )
+    parser.add_argument(
+        "--machines", type=_positive, default=50, help="of `learning` (default %(default)s; P15: 200)"
+    )
+    parser.add_argument("--days", type=_positive, default=120, help="of `learning` (default %(default)s; P15: 365)")
+    parser.add_argument(
+        "--sample",
+        type=_positive,
+        default=50_000,
+        help="rows the textbook of `learning` learns from (default %(default)s; P15: 200000)",
+    )
+    parser.add_argument(
+        "--sizes",
+        type=lambda words: [_size(word) for word in words.split(",")],
+        default=SIZES,
+        help=f"MACHINES:YEARS:CHANNELS of `growth`, each by itself (default %(default)s; in full: {SIZES_IN_FULL})",
     )
     parser.add_argument("--rounds", type=_positive, default=3, help="runs of each side (default %(default)s)")
     parser.add_argument(
@@ -143,6 +169,11 @@ def _arguments() -> argparse.Namespace:
     if unknown:
         parser.error(f"there is no benchmark {unknown[0]!r}; choose from: {', '.join(WORDS)}")
     return given
+
+
+def _size(words: str) -> tuple[int, float, int]:
+    machines, years, channels = words.split(":")
+    return _positive(machines), float(years), _positive(channels)
 
 
 def _positive(word: str) -> int:

@@ -47,11 +47,18 @@ def turned(script: str, folder: str, *more: str) -> Iterator[Path]:
 
 
 def history_in(folder: Path, bucket_seconds: int = 3600) -> History:
-    """The last reading of each bucket; machines without a row of their own come from the readings."""
+    """Machines without a row of their own come from the readings."""
     readings = pd.read_csv(folder / "readings.csv")
     machines, events = (_table(folder / f"{name}.csv") for name in ("machines", "events"))
     if machines.empty:
         machines = pd.DataFrame({"key": readings["machine"].unique()})
+    return history_of(machines, readings, events, bucket_seconds)
+
+
+def history_of(
+    machines: pd.DataFrame, readings: pd.DataFrame, events: pd.DataFrame, bucket_seconds: int
+) -> History:
+    """From tables as the CSV files have them; of each bucket the last reading."""
     machines = machines.sort_values("key", ignore_index=True)
     place = {key: number for number, key in enumerate(machines["key"])}
     at = pd.to_datetime(readings["measured_at"], utc=True).dt.as_unit("s").astype("int64").to_numpy()

@@ -21,6 +21,8 @@ from ml.simulate.fleet import simulate_fleet, write_csvs
 
 UNTIL = datetime(2026, 11, 20, tzinfo=UTC)
 MACHINES, DAYS = 40, 90
+# As shipped.
+HORIZONS_HOURS = (24.0, 72.0, 168.0, 336.0, 720.0)
 
 
 def plant(machines: int, days: int, seed: int) -> History:
