@@ -24,7 +24,8 @@ class JobIn(BaseModel):
 class JobOut(BaseModel):
     """A job; `started_at` and `finished_at` are null until then. Finished jobs that went well are not kept.
 
-    `reason`: why a training failed; of other jobs the worker's log says it.
+    `reason`: why a training failed; of other jobs the worker's log says it. `left_alone_until`: a training that
+    failed, or ended its worker again, is not taken up before.
     """
 
     id: int
@@ -34,6 +35,7 @@ class JobOut(BaseModel):
     asked_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
+    left_alone_until: datetime | None
     reason: str | None
 
 

@@ -16,6 +16,7 @@ LIST_JOBS = text("""
     SELECT job.id, task_name AS kind, status::text, attempts,
         min(event.at) FILTER (WHERE event.type = 'deferred') AS asked_at,
         max(event.at) FILTER (WHERE event.type = 'started') AS started_at,
+        CASE WHEN status = 'todo' AND scheduled_at > now() THEN scheduled_at END AS left_alone_until,
         max(event.at) FILTER (WHERE event.type IN ('succeeded', 'failed', 'cancelled', 'aborted')) AS finished_at,
         (SELECT reason FROM training_failures WHERE job_id = job.id) AS reason
     FROM procrastinate_jobs job LEFT JOIN procrastinate_events event ON event.job_id = job.id

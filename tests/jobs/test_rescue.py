@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
+from app.database import session_scope
 from app.errors import Conflict
-from app.jobs.store import ask_for_training
+from app.jobs.store import ask_for_training, list_jobs
 from ml.jobs.queue import make_queue
 
 # A worker that died is forgotten: its job is under way and has nobody.
@@ -49,6 +50,9 @@ def test_a_training_that_ended_its_worker_is_taken_up_at_once_and_then_ever_late
     with engine.connect() as connection:
         wait = connection.scalar(text("SELECT scheduled_at - now() FROM procrastinate_jobs WHERE status = 'todo'"))
     assert wait / timedelta(hours=1) == pytest.approx(hours, abs=0.01)
+    with session_scope(engine) as session:
+        [told] = list_jobs(session, 10)
+    assert (told["left_alone_until"] is not None) == (hours > 0)
 
 
 def test_a_training_asked_for_takes_the_place_of_one_that_is_left_alone(engine, settings):
