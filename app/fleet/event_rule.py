@@ -7,7 +7,10 @@ from datetime import datetime
 
 from app.fleet.tables import EventKind
 
-SERVICE_KINDS = ("preventive", "corrective", "inspection")
+PREVENTIVE = "preventive"
+# Without a component the machine is another one from then on.
+REPLACEMENT = "replacement"
+SERVICE_KINDS = (PREVENTIVE, "corrective", REPLACEMENT, "inspection")
 
 
 def fault_of_event(

@@ -51,7 +51,7 @@ CHOSEN = """
 """
 # OFFSET 0 keeps the planner from working the same probability out once for every place that uses it.
 # Of those whose risk nobody knows, they who are unlike themselves come first: all of a plant without labels.
-RANKED = "usable DESC, {order} DESC NULLS LAST, anomaly DESC NULLS LAST, key"
+RANKED = "usable DESC, CASE WHEN usable THEN {order} END DESC NULLS LAST, anomaly DESC NULLS LAST, key"
 # Every machine is asked whether it is live, so that the tail of the ranking is right.
 WHOLE = "SELECT chosen.* FROM chosen ORDER BY {ranked} LIMIT :limit OFFSET :offset"
 # Only the first live ones are looked for, in the order of the ranking: enough for a page that no tail reaches.

@@ -31,12 +31,17 @@ class Channel:
 
     @cached_property
     def _sums(self) -> Sums:
-        return Sums(self._near(self.view.history.mean), self.view.times)
+        table = self.view.history.mean
+        return Sums(self._near(table), self.view.leading(table, self.name), self.view.times)
 
     @cached_property
     def _spreads(self) -> Sums:
-        history = self.view.history
-        return Sums(np.where(self._near(history.n) > 1, self._near(history.std), np.nan), self.view.times)
+        history, view = self.view.history, self.view
+        grid, leading = (
+            np.where(look(history.n, self.name) > 1, look(history.std, self.name), np.nan)
+            for look in (view.column, view.leading)
+        )
+        return Sums(grid, leading, view.times)
 
     @cached_property
     def _lowest(self) -> Extremes:

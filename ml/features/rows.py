@@ -12,16 +12,16 @@ class Rows:
 
     def __init__(self, machine: Ints, bucket: Ints) -> None:
         self.machine, self.bucket = machine, bucket
-        self._base = int(bucket.min()) if len(bucket) else 0
-        self._span = int(bucket.max()) - self._base + 2 if len(bucket) else 1
-        self._key = machine * self._span + (bucket - self._base)
+        self.first_bucket = int(bucket.min()) if len(bucket) else 0
+        self._span = int(bucket.max()) - self.first_bucket + 2 if len(bucket) else 1
+        self._key = machine * self._span + (bucket - self.first_bucket)
 
     def __len__(self) -> int:
         return len(self.machine)
 
     def locate(self, machine: Ints, bucket: Ints) -> Ints:
         """The first row of that machine at or after that bucket; the end of its rows where there is none."""
-        offset = (bucket - self._base).clip(0, self._span - 1)
+        offset = (bucket - self.first_bucket).clip(0, self._span - 1)
         found: Ints = np.searchsorted(self._key, machine * self._span + offset)
         return found
 

@@ -37,6 +37,10 @@ class View:
         """[segments, width] one channel, laid out around the moments."""
         return self.segments.grid(table[self.segments.rows, self.history.channels.index(name)])
 
+    def leading(self, table: Floats, name: str) -> Floats:
+        """[segments, LEADING] of one channel, the rows up to each segment's first."""
+        return self.segments.leading(table[:, self.history.channels.index(name)])
+
     def has(self, channel: str) -> bool:
         """Whether there is anything to look at."""
         return channel in self.history.channels and len(self.moments) > 0

@@ -16,9 +16,11 @@ import numpy.typing as npt
 from ml.features.history import Floats, Ints
 from ml.features.rows import Rows, concatenated
 
-# A broken sensor's 1e30 would swallow the running sums of all that follows it: values so far from the segment's
-# first are summed apart.
-FAR = 1e6
+# A broken sensor's 1e30 would swallow the running sums of all that follows it: values so far from the usual are
+# summed apart.
+FAR = 1e5
+# Rows up to a segment's first whose middle value is taken for the usual: one of them may be broken.
+LEADING = 3
 # Whose square and its sums still are numbers.
 FARTHEST = 1e140
 # Shorter segments repeat the window in front more often, longer ones compute more for a single moment.
@@ -38,10 +40,16 @@ class Segments:
         self._at = end - begin[self._of]
         self.width = int(self._at.max(initial=0))
         start = rows.locate(machine[first], begin)
+        own = rows.locate(machine[first], np.full(self.count, rows.first_bucket))
+        self._leading = np.maximum(start[:, None] - np.arange(LEADING), own[:, None]).clip(0, max(len(rows) - 1, 0))
         stop = np.maximum(rows.locate(machine[first], begin + self.width), start)
         self.rows = concatenated(start, stop)
         self._place = rows.bucket[self.rows] - np.repeat(begin, stop - start)
         self._place += np.repeat(np.arange(self.count) * self.width, stop - start)
+
+    def leading(self, column: Floats) -> Floats:
+        """[segments, LEADING] of a column of all rows: the first row of each segment and those before it."""
+        return column[self._leading] if len(column) else np.full(self._leading.shape, np.nan)
 
     def grid(self, values: Floats) -> Floats:
         """[segments, width] of the values of `rows`; NaN where there is none."""
@@ -102,11 +110,11 @@ class Times:
 class Sums:
     """Running sums of one channel [segments, width]: of its values x, x² and x t where x is known."""
 
-    def __init__(self, grid: Floats, mostly: Times) -> None:
+    def __init__(self, grid: Floats, leading: Floats, mostly: Times) -> None:
         """`mostly`: the times that most channels share, so that their sums are made once."""
         known = np.isfinite(grid)
         self._times = mostly if np.array_equal(known, mostly.known) else Times(known)
-        self._origin = _first(grid, known) if grid.size else np.zeros(len(grid))
+        self._origin = _origin(grid, known, leading) if grid.size else np.zeros(len(grid))
         x = np.where(known, grid - self._origin[:, None], 0.0)
         far = np.abs(x) > FAR
         self._parts = [np.where(far, 0.0, x), np.where(far, x.clip(-FARTHEST, FARTHEST), 0.0)] if far.any() else [x]
@@ -141,12 +149,12 @@ class Sums:
         return np.where(n > 1, across / (n * self._times.over(window, 2) - t * t), np.nan)
 
 
-def _first(grid: Floats, known: npt.NDArray[np.bool_]) -> Floats:
-    """[segments] the first known value, of those that are near zero where there are any."""
-    near = known & (np.abs(grid) <= FAR)
-    place = np.where(near.any(axis=1), near.argmax(axis=1), known.argmax(axis=1))
-    first: Floats = grid[np.arange(len(grid)), place]
-    return first
+def _origin(grid: Floats, known: npt.NDArray[np.bool_], leading: Floats) -> Floats:
+    """[segments] a value that no later row can change."""
+    each = np.arange(len(grid))
+    told = np.isfinite(leading).sum(axis=1)
+    middle = np.sort(leading, axis=1)[each, (told - 1).clip(0) // 2]
+    return np.asarray(np.where(told > 0, middle, grid[each, known.argmax(axis=1)]))
 
 
 class Extremes:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from app.fleet.event_rule import REPLACEMENT
 from ml.features.catalogue import COUNTER
 from ml.features.happenings import NEVER, Happenings, choose, epoch_seconds
 from ml.features.history import Floats, History, Ints, Moments
@@ -54,7 +55,7 @@ def anomalies(
 ) -> Anomalies:
     """From the buckets that ended before each moment.
 
-    A machine that came back from a failure is another one as soon as it has run long enough to tell. What ends
+    A machine that was replaced is another one as soon as that has run long enough to tell. What ends
     after `learnt_until` (epoch seconds) is normal for nobody who had a baseline by then: a trained model does not
     learn while it judges. `learn` may be a KnownNormals.
     """
@@ -66,8 +67,8 @@ def anomalies(
         return found
     rows = Rows(history.machine, history.bucket)
     end = rows.locate(moments.machine, moments.as_of // history.bucket_seconds)
-    first, back = rows.starts(len(history.machines))[moments.machine], rows.locate(*_came_back(history, moments))
-    start = np.where(end - back >= FEWEST_BUCKETS + TRAILING, back, first)
+    first, new = rows.starts(len(history.machines))[moments.machine], rows.locate(*_replaced(history, moments))
+    start = np.where(end - new >= FEWEST_BUCKETS + TRAILING, new, first)
     by_then = rows.locate(moments.machine, np.full(len(moments), learnt_until // history.bucket_seconds))
     length = _baseline_length(end - start, by_then - start)
     for width in np.unique(length[length > 0]):
@@ -75,11 +76,15 @@ def anomalies(
     return found
 
 
-def _came_back(history: History, moments: Moments) -> tuple[Ints, Ints]:
-    """(machine, first bucket after its last failure before each moment; NEVER where there was none)."""
-    failures = choose(history.events, "failure", None)
-    ended = epoch_seconds(failures["ended_at"].fillna(failures["started_at"]))
-    at, found = Happenings(failures["machine"].to_numpy(np.int64), ended, moments).last()
+def _replaced(history: History, moments: Moments) -> tuple[Ints, Ints]:
+    """(machine, first bucket after it was last replaced before each moment; NEVER where it never was).
+
+    A repair is not enough: what a short stop leaves as it was would become normal, and the fault with it.
+    """
+    services = choose(history.events, "service", None)
+    new = services[(services["code"] == REPLACEMENT) & services["component"].isna()]
+    ended = epoch_seconds(new["ended_at"].fillna(new["started_at"]))
+    at, found = Happenings(new["machine"].to_numpy(np.int64), ended, moments).last()
     return moments.machine, np.where(found, -(-at // history.bucket_seconds), NEVER)
 
 

@@ -25,9 +25,17 @@ class Levels:
 
     @classmethod
     def learn(cls, values: Matrix, rare: Flags, count: int) -> Self:
-        """At most `count` levels, as fine among the rare rows as among the others."""
-        parts = [values[rows] for rows in (rare, ~rare) if rows.any()]
-        bounds = [_quantiles(part, (count - 1) // len(parts)) for part in parts]
+        """At most `count` levels, as many of them for the rare rows as for the others.
+
+        Half of these are alike in rows; the other half in distinct values, for columns that are mostly one value.
+        """
+        parts = [np.sort(values[rows], axis=0) for rows in (rare, ~rare) if rows.any()]
+        each = (count - 1) // max(len(parts), 1)
+        bounds = [
+            _between(ranked, many)
+            for part in parts
+            for ranked, many in ((part, each - each // 2), (_each_once(part), each // 2))
+        ]
         return cls(_distinct(np.concatenate(bounds or [np.zeros((0, values.shape[1]), np.float32)]).T))
 
     def apply(self, values: Matrix) -> npt.NDArray[np.float64]:
@@ -49,14 +57,21 @@ class Levels:
         return cls(bounds)
 
 
-def _quantiles(values: Matrix, count: int) -> Matrix:
-    """[count, columns] half-way between neighbours of the distinct values: few of them are all told apart."""
-    ranked = np.sort(values, axis=0)
-    ranked[1:][ranked[1:] == ranked[:-1]] = np.nan
-    ranked, known = np.sort(ranked, axis=0), np.isfinite(ranked).sum(axis=0)
+def _each_once(ranked: Matrix) -> Matrix:
+    """Sorted columns without their repeated values, padded with NaN."""
+    once = ranked.copy()
+    once[1:][ranked[1:] == ranked[:-1]] = np.nan
+    return np.asarray(np.sort(once, axis=0))
+
+
+def _between(ranked: Matrix, count: int) -> Matrix:
+    """[count, columns] half-way between neighbours at even steps through the known values of sorted columns."""
+    known = np.isfinite(ranked).sum(axis=0)
     above = (np.arange(1, count + 1)[:, None] * known / (count + 1)).astype(np.int64).clip(1)
     low, high = (np.take_along_axis(ranked, each.clip(0, len(ranked) - 1), axis=0) for each in (above - 1, above))
-    return np.asarray(low / 2 + high / 2, np.float32)
+    middle = low / 2 + high / 2
+    # Between neighbours in 24 bits there is nothing: the bound is the lower one, which is not above itself.
+    return np.asarray(np.where(middle < high, middle, low), np.float32)
 
 
 def _rises(bounds: Matrix) -> bool:

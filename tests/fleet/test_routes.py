@@ -139,7 +139,7 @@ def test_a_decommissioning_takes_the_machine_out_of_use_from_its_first_time_on(c
         ({"started_at": (datetime.now(UTC) + timedelta(hours=1)).isoformat()}, "future"),
         ({"ended_at": "2026-11-20T07:00:00Z"}, "before started_at"),
         ({"code": "WORN"}, "failure-modes"),
-        ({"kind": "service"}, "preventive, corrective, inspection"),
+        ({"kind": "service"}, "preventive, corrective, replacement, inspection"),
         ({"kind": "fault_code", "code": None}, "needs its code"),
         ({"kind": "party"}, "failure"),
         ({"surprise": 1}, "surprise"),

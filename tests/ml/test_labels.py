@@ -96,14 +96,22 @@ def test_decommissioning_censors():
         assert found.hours_observed[0] == 50
 
 
-def test_a_preventive_service_of_the_whole_machine_censors():
-    found = outcome(events_of((0, "service", 150, {"code": "preventive"}), (0, "failure", 160)), 100)
+@pytest.mark.parametrize("code", ["preventive", "replacement"])
+def test_a_preventive_service_or_a_replacement_of_the_whole_machine_censors(code):
+    found = outcome(events_of((0, "service", 150, {"code": code}), (0, "failure", 160)), 100)
     assert found.interval[0] == 3
     assert found.observed[0].tolist() == [True, False, False]
 
 
 @pytest.mark.parametrize(
-    "service", [{"code": "preventive", "component": "fan"}, {"code": "inspection"}, {"code": "corrective"}, {}]
+    "service",
+    [
+        {"code": "preventive", "component": "fan"},
+        {"code": "replacement", "component": "fan"},
+        {"code": "inspection"},
+        {"code": "corrective"},
+        {},
+    ],
 )
 def test_other_services_are_the_maintenance_that_happens(service):
     found = outcome(events_of((0, "service", 150, service), (0, "failure", 160)), 100)

@@ -152,12 +152,10 @@ def test_of_those_whose_risk_nobody_knows_the_ones_unlike_themselves_come_first(
         make_prediction(
             machine, model, AS_OF, probabilities=None, not_enough_data="no failure yet", anomaly_score=anomaly
         )
-    long_ago = make_scored("long ago", model, None, as_of=AS_OF - timedelta(hours=5))
-    make_prediction(
-        long_ago, model, AS_OF - timedelta(hours=5), probabilities=None, not_enough_data="no", anomaly_score=9.0
-    )
+    make_scored("long ago", model, 0.9, as_of=AS_OF - timedelta(hours=5))
+    make_scored("silent", model, 0.9, read_at=NOW - timedelta(hours=4))
     _, body = ask("/risk")
-    assert keys(body) == ["odd", "calm", "quiet", "long ago", "new"]
+    assert keys(body) == ["odd", "calm", "quiet", "long ago", "new", "silent"]
 
 
 def test_pages_put_together_are_the_whole_ranking(ask, make_machine, make_model, make_scored):

@@ -156,7 +156,7 @@ def test_shapes_are_as_promised_even_without_moments_or_rows():
 
 @pytest.mark.parametrize("glitch", [1e9, -1e30, 1e300])
 def test_a_broken_value_leaves_no_trace_in_windows_that_do_not_hold_it(glitch):
-    """Of each machine one at the first hour that its moments' segment looks back to, and one amid the windows."""
+    """Of each machine two, one of them the first row that some moments' segment looks back to."""
     history = random_history(9, share=1.0, channels=("current_a", "vibration_mm_s"))
     hour = history.bucket - FIRST_BUCKET
     bad = np.isin(hour, (200, 420))
@@ -166,6 +166,18 @@ def test_a_broken_value_leaves_no_trace_in_windows_that_do_not_hold_it(glitch):
     whole, spoilt = (build(each, moments, features) for each in (history, broken))
     np.testing.assert_allclose(spoilt.values, whole.values, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(spoilt.blocks, whole.blocks, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("level", [5e6, 1e8])
+def test_of_a_channel_far_from_zero_no_later_row_changes_an_earlier_feature(level):
+    history = random_history(11, share=1.0, channels=("pressure_pa",))
+    high = replace(history, mean=history.mean - 50 + level)
+    later = replace(high, mean=np.where((history.bucket - FIRST_BUCKET == 700)[:, None], 0.0, high.mean))
+    features = everything(history)
+    moments = moments_at(*((machine, hour) for machine in range(4) for hour in range(600, 700)))
+    together = moments_at(*((machine, hour) for machine in range(4) for hour in range(600, 800)))
+    before = together.as_of <= moments.as_of.max()
+    assert_equal(build(high, moments, features), build(later, together, features).take(before))
 
 
 def test_absurd_values_neither_warn_nor_leave_anything_infinite():

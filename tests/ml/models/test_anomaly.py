@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from app.fleet.event_rule import REPLACEMENT
 from ml.features.history import History, Moments
 from ml.models.anomaly import BASELINE_BUCKETS, FEWEST_BUCKETS, TRAILING, anomalies
 from ml.models.normal import KnownNormals, learn_normals
@@ -28,14 +29,16 @@ def history(*machines, channels=("temperature_c", "vibration_mm_s")):
     bucket = np.concatenate([1000 + np.arange(len(each)) for each in machines])
     keys = pd.DataFrame({"key": [f"m{i}" for i in range(len(machines))]})
     n = np.isfinite(values).astype(float)
-    return History(HOUR, keys, channels, position, bucket, n, values, values * 0, values, values, values, failed())
+    return History(
+        HOUR, keys, channels, position, bucket, n, values, values * 0, values, values, values, services()
+    )
 
 
-def failed(*began_and_ended):
-    """Failures of the first machine, at hours after its first row; None where nobody said when it was repaired."""
+def services(*began_and_ended, code=REPLACEMENT):
+    """Of the first machine, at hours after its first row; None where nobody said when it was over."""
     table = pd.DataFrame(began_and_ended, columns=["started_at", "ended_at"], dtype="Int64") * HOUR + 1000 * HOUR
     times = pd.DataFrame({name: pd.to_datetime(each, unit="s", utc=True) for name, each in table.items()})
-    return times.assign(machine=0, kind="failure", code=None, component=None)
+    return times.assign(machine=0, kind="service", code=code, component=None)
 
 
 def after(rows, machine=0):
@@ -123,19 +126,27 @@ def test_a_channel_that_stood_at_zero_is_not_judged_by():
 
 
 @pytest.mark.parametrize("ended", [300, None])
-def test_a_repaired_machine_is_held_against_its_own_new_normal(ended):
+def test_a_replaced_machine_is_held_against_its_own_new_normal(ended):
     values = readings()
     values[300:] += [8, -1]
-    repaired = replace(history(values), events=failed((299, ended)))
+    replaced = replace(history(values), events=services((299, ended)))
     soon, later = (after(300 + TRAILING + rows) for rows in (5, FEWEST_BUCKETS))
-    assert scores_of(repaired, soon) > 1 > scores_of(repaired, later)
+    assert scores_of(replaced, soon) > 1 > scores_of(replaced, later)
     assert scores_of(history(values), later) > 1
 
 
-def test_a_failure_that_goes_on_or_is_yet_to_come_changes_nothing():
+def test_a_service_that_replaces_nothing_hides_no_wear():
+    values = readings()
+    values[400:, 1] += np.linspace(0, 4, 200)
+    serviced = replace(history(values), events=services((430, 431), code="lubrication"))
+    moments = after(np.arange(420, ROWS))
+    np.testing.assert_array_equal(scores_of(serviced, moments), scores_of(history(values), moments))
+
+
+def test_a_replacement_that_goes_on_or_is_yet_to_come_changes_nothing():
     values = readings()
     moments = after(np.arange(400, ROWS))
-    going_on = replace(history(values), events=failed((100, 700), (640, 650)))
+    going_on = replace(history(values), events=services((100, 700), (640, 650)))
     np.testing.assert_array_equal(scores_of(going_on, moments), scores_of(history(values), moments))
 
 
