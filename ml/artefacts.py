@@ -140,8 +140,8 @@ def load_model(session: Session, model_id: int, *, key: bytes, known: Saved | No
     manifest: dict[str, Any] = dict(model.manifest)
     parts = _parts(session, model_id)
     check_signed(manifest, parts, key, f"Model {model_id}")
-    _check_columns(model, manifest)
     check_versions(manifest, f"Model {model_id}")
+    _check_columns(model, manifest)
     if known is not None and known.signature == manifest["signature"]:
         return known
     return Saved(

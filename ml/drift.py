@@ -113,7 +113,7 @@ def _compared(then: Singles, now: Singles, psi: float, moved: bool, enough: bool
 
 def _misleading(risk: Comparison) -> Comparison:
     """Among risks of a few in a thousand the index moves although no planner would notice."""
-    near = risk.ratio is None or 1 / MOST_OFF <= risk.ratio <= MOST_OFF
+    near = risk.ratio is not None and 1 / MOST_OFF <= risk.ratio <= MOST_OFF
     return replace(risk, moved=risk.moved and not near)
 
 

@@ -26,7 +26,7 @@ class FittedModel:
 
     `conditions` is None where the machines run under one. Features are built from `looked_at(history)`.
     `reference` is a sample of what they looked like in learning, `past_failures` what some looked like before they
-    failed; None where there was nothing to keep, and in models that were kept before there was one.
+    failed; None where there was nothing to keep.
     """
 
     model: HazardModel
@@ -71,7 +71,7 @@ class FittedModel:
     def from_parts(cls, kind: str, parts: dict[str, bytes]) -> FittedModel:
         said = json.loads(parts[PART])
         spread = Spread(np.array(said["spread"])) if said["spread"] else None
-        conditions = Conditions.from_json(said["conditions"]) if said.get("conditions") else None
+        conditions = Conditions.from_json(said["conditions"]) if said["conditions"] else None
         model = KEPT[kind].from_parts(parts)
         calibration = Calibration.from_json(said["calibration"])
         kept = Reference.from_parts(parts), PastFailures.from_parts(parts)

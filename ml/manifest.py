@@ -46,8 +46,6 @@ def check_signed(manifest: Mapping[str, Any], parts: Mapping[str, bytes], key: b
     given = manifest.get("signature")
     if not isinstance(given, str) or not hmac.compare_digest(given.encode(), signature(manifest, key).encode()):
         raise Untrusted(f"{name} was not signed by this plant, or its manifest was changed. Train again.")
-    if manifest.get("format") != FORMAT or manifest.get("kind") not in KEPT:
-        raise Outdated(f"{name} was written by another version of Wearwatch. Train again.")
     hashes: Mapping[str, str] = manifest["parts"]
     if set(hashes) != set(parts):
         raise Untrusted(f"{name} has other parts than its manifest names. Train again.")
@@ -57,6 +55,9 @@ def check_signed(manifest: Mapping[str, Any], parts: Mapping[str, bytes], key: b
 
 
 def check_versions(manifest: Mapping[str, Any], name: str) -> None:
+    """Raises Outdated where this version of Wearwatch or of a library cannot read it."""
+    if manifest.get("format") != FORMAT or manifest.get("kind") not in KEPT:
+        raise Outdated(f"{name} was written by another version of Wearwatch. Train again.")
     here, then = library_versions(), manifest["libraries"]
     network = any(part.endswith(".keras") for part in manifest["parts"])
     for library in LIBRARIES if network else LIBRARIES_WITHOUT_NETWORK:

@@ -37,6 +37,7 @@ def opened(name: str, manifest: Mapping[str, Any], parts: Mapping[str, bytes]) -
         features = [Feature(**each) for each in manifest["features"]]
         _ask(fitted, features, (len(manifest["horizons_hours"]), len(manifest["modes"])))
         _check_reference(fitted, features, len(manifest["horizons_hours"]))
+        _check_past_failures(fitted, features, len(manifest["modes"]))
     # Each format refuses with errors of its own.
     except Exception as error:
         raise Untrusted(f"{name} is signed, but holds no model: {_words(error)}. Train again.") from error
@@ -79,6 +80,14 @@ def _check_reference(fitted: FittedModel, features: Sequence[Feature], horizons:
     asked = {feature.name for feature in features}
     if reference.risk.shape[2] != horizons or not asked.issuperset(columns_of(reference.channels)):
         raise ValueError("it keeps a sample of other horizons or features than it was signed for")
+
+
+def _check_past_failures(fitted: FittedModel, features: Sequence[Feature], modes: int) -> None:
+    past = fitted.past_failures
+    if past is None:
+        return
+    if len(past.limit) != modes or not {feature.name for feature in features}.issuperset(past.columns.tolist()):
+        raise ValueError("it keeps failures of other modes or features than it was signed for")
 
 
 def _words(error: Exception) -> str:

@@ -138,8 +138,27 @@ class PastFailures:
 
     @classmethod
     def from_parts(cls, parts: dict[str, bytes]) -> Self | None:
-        """None in models that keep none."""
-        return cls(**from_npz(parts[PART])) if PART in parts else None
+        """None in models that keep none. Raises ValueError where they do not fit together."""
+        if PART not in parts:
+            return None
+        past = cls(**from_npz(parts[PART]))
+        past._check()
+        return past
+
+    def _check(self) -> None:
+        failures, looks, columns, modes = len(self.at), len(self.of), len(self.columns), len(self.limit)
+        shapes = {
+            "columns": (columns,), "middle": (columns,), "width": (columns,), "machine": (failures,),
+            "at": (failures,), "mode": (failures,), "component": (failures,), "down_hours": (failures,),
+            "of": (looks,), "hours_before": (looks,), "values": (looks, columns), "least": (), "limit": (modes,),
+        }  # fmt: skip
+        kinds = {"columns": "U", "machine": "U", "component": "U", "at": "i", "mode": "i", "of": "i"}
+        for name, shape in shapes.items():
+            array: npt.NDArray[Any] = getattr(self, name)
+            if array.shape != shape or array.dtype.kind != kinds.get(name, "f"):
+                raise ValueError(f"the past failures do not fit together at {name}")
+        if not (looks and _within(self.of, failures) and _within(self.mode, modes) and (self.width > 0).all()):
+            raise ValueError("the past failures point outside themselves")
 
 
 def _outcome(history: History, chosen: Ints) -> dict[str, Any]:
@@ -152,3 +171,7 @@ def _outcome(history: History, chosen: Ints) -> dict[str, Any]:
         "component": events["component"].fillna("").to_numpy().astype(np.str_),
         "down_hours": down.to_numpy(float) / HOUR,
     }
+
+
+def _within(places: Ints, count: int) -> bool:
+    return bool(((places >= 0) & (places < count)).all())

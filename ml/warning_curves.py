@@ -64,7 +64,7 @@ def alert_curve(risk: Floats, case: Judged, in_use: float, drawn: Drawn) -> list
     spread = _spread(drawn.by_machine(np.ones(len(highest))) - caught, caught + false, years, drawn.counts)
     return [
         {
-            "threshold": round(float(level), 6),
+            "threshold": float(level),
             "caught": int(c.sum()),
             "false_alarms": round(float(f.sum()), 2),
             "spread": s,

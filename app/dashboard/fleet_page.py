@@ -234,7 +234,7 @@ def _changes(facts: FleetFacts) -> tuple[Change, ...]:
         Change(
             row["key"],
             row["status"],
-            f"rose from {words.percent(row['probability_before'])} to {words.percent(row['probability'])}",
+            _moved("rose", row),
             None,
         )
         for row in facts.ranked
@@ -244,7 +244,7 @@ def _changes(facts: FleetFacts) -> tuple[Change, ...]:
         Change(
             row["key"],
             row["status"],
-            f"fell from {words.percent(row['probability_before'])} to {words.percent(row['probability'])}",
+            _moved("fell", row),
             None,
         )
         for row in facts.ranked
@@ -252,6 +252,14 @@ def _changes(facts: FleetFacts) -> tuple[Change, ...]:
     ]
     happened = [Change(event["key"], "", _event_words(event), event["started_at"]) for event in facts.events]
     return tuple((crossed + fell + happened)[:MOST_CHANGES])
+
+
+def _moved(how: str, row: Mapping[str, Any]) -> str:
+    """With a decimal where whole percents would read the same."""
+    then, now = row["probability_before"], row["probability"]
+    if words.percent(then) != words.percent(now):
+        return f"{how} from {words.percent(then)} to {words.percent(now)}"
+    return f"{how} from {then * 100:.1f} % to {now * 100:.1f} %"
 
 
 def _event_words(event: Mapping[str, Any]) -> str:

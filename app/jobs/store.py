@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
@@ -24,13 +25,26 @@ LIST_JOBS = text("""
     GROUP BY job.id ORDER BY job.id DESC LIMIT :most
 """)
 
+# One that failed, or ended its worker again, waits for its time: who asks by hand need not.
+TAKE_PLACE = text("""
+    UPDATE procrastinate_jobs SET args = CAST(:args AS jsonb), attempts = 0, scheduled_at = NULL
+    WHERE task_name = 'train' AND status = 'todo' AND scheduled_at > now() RETURNING id
+""")
+
 
 def list_jobs(session: Session, most: int) -> Sequence[RowMapping]:
     return session.execute(LIST_JOBS, {"most": most}).mappings().all()
 
 
 def ask_for_training(bind: Bind, horizons_hours: list[float] | None, seed: int) -> int:
-    """The new job's number; one that is left alone for a while gives way. Raises Conflict where another waits."""
+    """The job's number; one that is left alone for a while becomes it. Raises Conflict where another waits."""
+    asked = {"horizons_hours": [*horizons_hours] if horizons_hours else None, "seed": seed}
+    with bind.engine.begin() as connection:
+        waiting = connection.scalar(TAKE_PLACE, {"args": json.dumps(asked)})
+    return int(waiting) if waiting is not None else _defer(bind, asked)
+
+
+def _defer(bind: Bind, asked: dict[str, Any]) -> int:
     # Asked for once in weeks; every service process would carry its 4 MiB all the time.
     from procrastinate import App, SyncPsycopgConnector
     from procrastinate.exceptions import AlreadyEnqueued
@@ -39,10 +53,7 @@ def ask_for_training(bind: Bind, horizons_hours: list[float] | None, seed: int) 
     queue = App(connector=SyncPsycopgConnector(conninfo=conninfo, min_size=1, max_size=1))
     task = queue.configure_task("train", lock="train", queueing_lock="train")
     with queue.open():
-        for job in queue.job_manager.list_jobs(task="train", status="todo"):
-            if job.id is not None and job.scheduled_at is not None and job.scheduled_at > datetime.now(UTC):
-                queue.job_manager.cancel_job_by_id(job.id, delete_job=True)
         try:
-            return task.defer(horizons_hours=[*horizons_hours] if horizons_hours else None, seed=seed)
+            return task.defer(**asked)
         except AlreadyEnqueued as error:
             raise Conflict("A training waits in the queue already.") from error

@@ -18,7 +18,8 @@ from ml.features.view import LOOK_BACK, View
 from ml.features.windows import SEGMENT, segment_of
 
 STEPS = 12  # block means of the longest window: 14 buckets each; a network learnt far better from 12 than from 48
-# Places looked at in one go: work arrays that stay in the processor's cache take half the time of larger ones.
+# Places looked at in one go: in smaller runs single moments of machines cost more calls than sums, in larger ones
+# the work arrays leave the processor's cache.
 CHUNK_PLACES = 240_000
 MOST_THREADS = 4
 LARGEST = float(np.finfo(np.float32).max)

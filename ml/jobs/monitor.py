@@ -131,7 +131,7 @@ def _realised(session: Session, saved: Saved, history: History, plant: Plant, se
 
 def _report(saved: Saved, drift: Drift | None, realised: dict[str, Any], machines: int) -> Report:
     told = [each for each in realised["horizons"] if each["failures"] >= FEWEST_FAILURES]
-    off = miscalibrated(told)
+    off = miscalibrated([each for each in realised["horizons"] if each in told or not each["failures"]])
     moved = drift.moved if drift else []
     words = [_moved_words(name, drift.channels[name]) for name in moved] if drift else []
     risks = _risk_words(saved, drift) if drift else []
@@ -143,6 +143,8 @@ def _report(saved: Saved, drift: Drift | None, realised: dict[str, Any], machine
         verdict = (
             f"{risks[0].capitalize()}, but no channel has moved: look at the machines. What came true will tell."
         )
+    elif saved.fitted.says_nothing:
+        verdict = f"It serves no risk that could be held against anything: {saved.fitted.says_nothing}."
     elif drift is None:
         verdict = "This model was kept without a sample of what it learnt from: train again to have one."
     elif drift.known < FEWEST_MACHINES:
@@ -151,7 +153,8 @@ def _report(saved: Saved, drift: Drift | None, realised: dict[str, Any], machine
         verdict = f"Nothing has moved by more than chance explains, on {drift.known} machines that it learnt from."
     if not told:
         most = max((each["failures"] for each in realised["horizons"]), default=0)
-        verdict += f" {most} failures since it serves: at least {FEWEST_FAILURES} are needed to judge what it said."
+        failures = "1 failure" if most == 1 else f"{most} failures"
+        verdict += f" {failures} since it serves: at least {FEWEST_FAILURES} are needed to judge what it said."
     body = {
         "verdict": verdict,
         "machines": machines,
@@ -217,10 +220,12 @@ def _moved_words(channel: str, found: Comparison) -> str:
     said, unit = channel_words(channel), channel_unit(channel)
     unit = unit and f" {unit}"
     if found.gone:
-        return f"{found.unknown:.0%} of the machines no longer send {said}"
+        return f"{said} is missing from {found.unknown:.0%} of the machines, many more than in learning"
     if found.then is None or found.now is None:
         return f"{said} is not what it was"
     if found.outside > MANY and not found.moved:
         return f"{found.outside:.0%} of the machines show {said} outside all that was learnt from"
     now, then = number(found.now[1]), number(found.then[1])
+    if now == then:
+        return f"{said} is not where it was above the beginnings of {found.machines} machines"
     return f"{said} is {now}{unit} in the middle of {found.machines} machines and was {then}"

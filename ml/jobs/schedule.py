@@ -14,11 +14,13 @@ from app.risk.store import champion
 from app.risk.tables import Model
 from app.settings import Settings
 from ml.learning import FEWEST_FAILURES
+from ml.manifest import Outdated, check_versions
 from ml.models.anomaly import FEWEST_BUCKETS
 from ml.models.condition_only import ConditionOnly
 
-# A plant that has just begun is looked at again so often: its machines' normal is still growing.
-YOUNG_EVERY = timedelta(days=1)
+# So often at most, where waiting for the usual interval would leave a plant without a risk: while it has just
+# begun, and after an upgrade that its model did not survive.
+SOON = timedelta(days=1)
 
 
 def training_due(session: Session, settings: Settings, now: datetime) -> str | None:
@@ -39,11 +41,13 @@ def training_due(session: Session, settings: Settings, now: datetime) -> str | N
     if now - newest >= settings.train_every:
         return f"the newest model is of {newest:%Y-%m-%d}"
     serving = champion(session)
-    if (
-        serving is not None
-        and serving.kind == ConditionOnly.kind
-        and now - newest >= min(YOUNG_EVERY, settings.train_every)
-    ):
+    if serving is None or now - newest < min(SOON, settings.train_every):
+        return None
+    try:
+        check_versions(serving.manifest, f"model {serving.id}, which serves,")
+    except Outdated as outdated:
+        return outdated.detail
+    if serving.kind == ConditionOnly.kind:
         failures = session.scalar(select(func.count(Event.id)).where(Event.kind == "failure")) or 0
         return f"{failures} failures are recorded and no risk is served" if failures >= FEWEST_FAILURES else None
     return None

@@ -146,6 +146,7 @@ def test_a_killed_worker_leaves_nothing_half_and_its_jobs_are_taken_up_again(pla
     )
     assert killed_in["refresh"] >= KILLS // 4
     assert killed_in["train"] >= KILLS // 4
+    assert killed_in["predictions"] + killed_in["models"] > 0
 
 
 @pytest.mark.timeout(3 * PATIENCE_SECONDS)

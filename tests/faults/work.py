@@ -118,7 +118,7 @@ def wait_until_alone(engine: Engine) -> None:
 
 
 def waiting(engine: Engine) -> list[tuple]:
-    """Jobs that no living worker has in hand, the clock's own that have just come aside."""
+    """Trainings that are not over, and jobs whose worker is gone; the clock's own that have just come aside."""
     return ask(
         engine,
         """SELECT task_name, status FROM procrastinate_jobs

@@ -63,5 +63,8 @@ def test_a_training_asked_for_takes_the_place_of_one_that_is_left_alone(engine, 
     with engine.connect() as connection:
         found = connection.execute(text("SELECT id, args ->> 'seed', scheduled_at FROM procrastinate_jobs")).all()
     assert found == [(asked, "7", None)]
+    with session_scope(engine) as session:
+        [told] = list_jobs(session, 10)
+    assert (told["attempts"], told["left_alone_until"]) == (0, None)
     with pytest.raises(Conflict):
         ask_for_training(engine, None, seed=8)

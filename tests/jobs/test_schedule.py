@@ -12,7 +12,9 @@ from app.ingest.tables import Channel, Rollup
 from app.risk.tables import Model
 from app.settings import Settings
 from ml.jobs.schedule import training_due
+from ml.manifest import FORMAT, library_versions
 
+READABLE = {"format": FORMAT, "libraries": library_versions(), "parts": {}}
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
@@ -37,10 +39,10 @@ def with_data(session, machine, hours):
     session.flush()
 
 
-def with_model(session, kind, age, status="champion"):
+def with_model(session, kind, age, status="champion", manifest=None):
     session.add(
         Model(kind=kind, status=status, run="r", trained_until=NOW - age, created_at=NOW - age, bucket_seconds=3600,
-              horizons_hours=[24.0], modes=["failure"], card={}, manifest={})
+              horizons_hours=[24.0], modes=["failure"], card={}, manifest=manifest or READABLE | {"kind": kind})
     )  # fmt: skip
     session.flush()
 
@@ -80,6 +82,15 @@ def test_the_first_failures_of_a_plant_without_labels_are_not_kept_waiting(sessi
 def test_but_are_not_asked_for_more_often_than_daily(session, settings, machine):
     with_failures(session, machine, 5)
     with_model(session, "anomaly", timedelta(hours=3))
+    assert training_due(session, settings, NOW) is None
+
+
+@pytest.mark.parametrize("changed", [{"format": FORMAT - 1}, {"libraries": {"scikit-learn": "0.1"}}])
+def test_after_an_upgrade_that_the_serving_model_did_not_survive_a_training_is_due(session, settings, changed):
+    other = READABLE | {"kind": "random_forest"} | changed
+    with_model(session, "random_forest", timedelta(days=2), manifest=other)
+    assert "Train again" in training_due(session, settings, NOW)
+    with_model(session, "lstm", timedelta(hours=1), status="candidate")
     assert training_due(session, settings, NOW) is None
 
 

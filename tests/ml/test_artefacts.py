@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import pickle
 import stat
@@ -203,15 +202,6 @@ def test_a_sample_of_another_models_learning_is_refused_even_when_it_is_signed(s
     resign(session, model, PART, of.parts()[PART])
     with pytest.raises(Untrusted, match="sample of other horizons or features than it was signed for"):
         load_model(session, model.id, key=KEY)
-
-
-def test_a_model_kept_before_there_were_samples_opens_without_one(session, save):
-    """It kept quantiles of what it learnt from, which nobody reads any more."""
-    model = save()
-    said = json.loads(content_of(session, model, "fitted.json"))
-    quantiles = {"channels": {"temperature_c": {"quantiles": [1.0], "unknown": 0.0, "machines": 1}}, "risks": []}
-    resign(session, model, "fitted.json", json.dumps(said | {"reference": quantiles}).encode())
-    assert load_model(session, model.id, key=KEY).fitted.reference is None
 
 
 def test_another_version_of_a_library_is_named(session, save, monkeypatch):

@@ -153,6 +153,29 @@ def test_it_is_kept_without_objects_and_small(fleet, past):
     assert PastFailures.from_parts({}) is None
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"of": np.array([0, 99])},
+        {"mode": np.array([7])},
+        {"values": np.zeros((2, 3))},
+        {"width": np.zeros(2)},
+        {"at": np.array([1.5])},
+        {"columns": np.array([1, 2])},
+        {"of": np.zeros(0, np.int64), "hours_before": np.zeros(0), "values": np.zeros((0, 2))},
+    ],
+)
+def test_what_does_not_fit_together_is_refused(broken):
+    one, names = np.ones(1), np.array(["a", "b"])
+    whole = PastFailures(
+        names, np.zeros(2), np.ones(2), names[:1], np.ones(1, int), np.zeros(1, int), names[:1], one,
+        np.zeros(2, int), np.ones(2), np.zeros((2, 2)), np.array(1.0), one,
+    )  # fmt: skip
+    assert PastFailures.from_parts(whole.parts())
+    with pytest.raises(ValueError, match="past failures"):
+        PastFailures.from_parts(replace(whole, **broken).parts())
+
+
 def test_looks_with_little_in_common_are_not_near():
     nan = np.nan
     found = distances(np.array([[0.0, 0, nan, nan], [0, nan, nan, nan]]), np.array([[3.0, 4, 1, nan]]))

@@ -94,6 +94,7 @@ function show() {
 function drawOne(place, name, drawer, colour) {
   if (!horizons[chosen][name]) {
     globalThis.Plotly.purge(place);
+    place.classList.remove("js-plotly-plot");
     place.replaceChildren(Object.assign(document.createElement("p"), { className: "soft", textContent: "The card holds no such curve at this horizon." }));
     return;
   }
