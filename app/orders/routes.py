@@ -1,0 +1,112 @@
+"""`/api/v1/work-orders`: operators read, planners act."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+
+from app.clock import NowDep
+from app.database import SessionDep
+from app.fleet.routes import Limit, Offset
+from app.orders import actions, store
+from app.orders.schemas import (
+    LARGEST_ID,
+    CancelIn,
+    ScheduleIn,
+    StartIn,
+    StepIn,
+    WorkOrderHistoryOut,
+    WorkOrderIn,
+    WorkOrderOut,
+    WorkOrdersOut,
+)
+from app.orders.states import State
+from app.orders.store import OrderFilter, order_out
+from app.security.policy import PrincipalDep, Role, allow
+from app.settings import SettingsDep
+from app.text import Name
+
+router = APIRouter(prefix="/api/v1", tags=["work orders"])
+
+OrderId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
+PLANNER = [allow(Role.PLANNER)]
+
+
+def order_filter(
+    state: Annotated[list[State], Query(description="May be given several times")] = [],  # noqa: B006
+    machine: Name | None = None,
+    site: Name | None = None,
+    line: Name | None = None,
+    crew: Name | None = None,
+) -> OrderFilter:
+    return OrderFilter(tuple(state), machine, site, line, crew)
+
+
+FilterDep = Annotated[OrderFilter, Depends(order_filter)]
+
+
+@router.get("/work-orders", dependencies=[allow(Role.OPERATOR)])
+def list_work_orders(
+    session: SessionDep, wanted: FilterDep, limit: Limit = 100, offset: Offset = 0
+) -> WorkOrdersOut:
+    orders, total = store.list_orders(session, wanted, limit, offset)
+    return WorkOrdersOut(work_orders=[order_out(each) for each in orders], total=total)
+
+
+@router.post(
+    "/work-orders",
+    status_code=201,
+    dependencies=PLANNER,
+    responses={200: {"model": WorkOrderOut, "description": "The order of this external id is already there"}},
+)
+def add_work_order(
+    session: SessionDep, principal: PrincipalDep, now: NowDep, given: WorkOrderIn, response: Response
+) -> WorkOrderOut:
+    """A proposed order, by hand or from the plan; 409 where the machine has an open one."""
+    ordered, new = actions.add_order(session, principal, given, now)
+    response.status_code = 201 if new else 200
+    return order_out(ordered)
+
+
+@router.get("/work-orders/{order_id}", dependencies=[allow(Role.OPERATOR)])
+def get_work_order(session: SessionDep, order_id: OrderId) -> WorkOrderHistoryOut:
+    ordered = store.order_by_id(session, order_id)
+    return WorkOrderHistoryOut(**vars(order_out(ordered)), history=store.history(session, ordered.order))
+
+
+@router.post("/work-orders/{order_id}/accept", dependencies=PLANNER)
+def accept(
+    session: SessionDep, principal: PrincipalDep, now: NowDep, order_id: OrderId, given: StepIn
+) -> WorkOrderOut:
+    """It will be done; 409 where it was changed since it was read, as for every step."""
+    return order_out(actions.accept(session, principal, order_id, given, now))
+
+
+@router.post("/work-orders/{order_id}/schedule", dependencies=PLANNER)
+def schedule(
+    session: SessionDep, principal: PrincipalDep, now: NowDep, order_id: OrderId, given: ScheduleIn
+) -> WorkOrderOut:
+    """From when to when, and by whom; a scheduled order may be scheduled anew."""
+    return order_out(actions.schedule(session, principal, order_id, given, now))
+
+
+@router.post("/work-orders/{order_id}/start", dependencies=PLANNER)
+def start(
+    session: SessionDep,
+    principal: PrincipalDep,
+    settings: SettingsDep,
+    now: NowDep,
+    order_id: OrderId,
+    given: StartIn,
+) -> WorkOrderOut:
+    """The work has begun, now or when it is said."""
+    return order_out(actions.start(session, principal, order_id, given, now, now + settings.max_future))
+
+
+@router.post("/work-orders/{order_id}/cancel", dependencies=PLANNER)
+def cancel(
+    session: SessionDep, principal: PrincipalDep, now: NowDep, order_id: OrderId, given: CancelIn
+) -> WorkOrderOut:
+    """It will not be done, and why."""
+    return order_out(actions.cancel(session, principal, order_id, given, now))

@@ -1,0 +1,107 @@
+"""Work orders on the wire."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from app.fleet.machine_key import MachineKey
+from app.moment import Moment
+from app.orders.states import State
+from app.text import LONGEST_NOTE, Name, Note, several_lines
+
+LARGEST_ID = 2**31 - 1
+
+Version = Annotated[
+    int, Field(ge=1, le=LARGEST_ID, strict=True, description="As last read; 409 where it has changed since")
+]
+Why = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=LONGEST_NOTE, strip_whitespace=True),
+    AfterValidator(several_lines),
+]
+
+
+class WorkOrderIn(BaseModel):
+    """With `from_plan` the newest plan's proposal says why and until when, where nothing else does."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    machine: MachineKey
+    external_id: Name | None = Field(None, description="Its name elsewhere; the same again is the same order")
+    from_plan: bool = Field(False, strict=True)
+    work: Note | None = Field(None, description="What is to be done")
+    due_at: Moment | None = None
+    why: Note | None = None
+
+
+class StepIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    version: Version
+    why: Note | None = None
+
+
+class ScheduleIn(StepIn):
+    start: Moment
+    end: Moment
+    crew: Name | None = Field(None, description="Who will do it, as the plant names them")
+
+
+class StartIn(StepIn):
+    started_at: Moment | None = Field(None, description="Now, where nothing is said")
+
+
+class CancelIn(StepIn):
+    why: Why
+
+
+class WorkOrderOut(BaseModel):
+    """`version` counts the changes; `probability_by_then` is the plan's risk until `due_at` when it was ordered."""
+
+    id: int
+    external_id: str | None
+    machine: str
+    name: str | None
+    site: str | None
+    line: str | None
+    state: State
+    version: int
+    work: str | None
+    due_at: datetime | None
+    crew: str | None
+    scheduled_start: datetime | None
+    scheduled_end: datetime | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    plan_id: int | None
+    probability_by_then: float | None
+    created_at: datetime
+    changed_at: datetime
+
+
+class WorkOrdersOut(BaseModel):
+    """One page, open ones first by their dates, then the others, newest change first; `total` counts all."""
+
+    work_orders: list[WorkOrderOut]
+    total: int
+
+
+class WorkStepOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    version: int
+    at: datetime
+    actor: str
+    from_state: State | None
+    to_state: State
+    why: str | None
+    detail: dict[str, object]
+
+
+class WorkOrderHistoryOut(WorkOrderOut):
+    """With who did what, when and why, the oldest first."""
+
+    history: list[WorkStepOut]

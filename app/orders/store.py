@@ -1,0 +1,125 @@
+"""SQL for work orders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app.errors import NotFound
+from app.fleet.tables import Machine
+from app.orders.schemas import WorkOrderOut, WorkStepOut
+from app.orders.states import OPEN, State
+from app.orders.tables import WorkOrder, WorkStep
+from app.planning.store import newest_plan
+from app.planning.tables import PlanItem
+
+OF_MACHINE = ("name", "site", "line")
+
+
+class Ordered(NamedTuple):
+    """A work order with its machine."""
+
+    order: WorkOrder
+    machine: Machine
+
+
+@dataclass(frozen=True)
+class OrderFilter:
+    """What is not named lets everything through."""
+
+    states: Sequence[State] = ()
+    machine: str | None = None
+    site: str | None = None
+    line: str | None = None
+    crew: str | None = None
+
+
+def add_order(session: Session, **columns: object) -> int | None:
+    """The new order's id, or None where its external id is taken or its machine has an open order."""
+    return session.scalar(insert(WorkOrder).values(**columns).on_conflict_do_nothing().returning(WorkOrder.id))
+
+
+def order_named(session: Session, external_id: str) -> Ordered | None:
+    return _one(session, WorkOrder.external_id == external_id)
+
+
+def open_order(session: Session, machine_id: int) -> Ordered | None:
+    return _one(session, WorkOrder.machine_id == machine_id, WorkOrder.state.in_(OPEN))
+
+
+def order_by_id(session: Session, order_id: int) -> Ordered:
+    found = _one(session, WorkOrder.id == order_id)
+    if found is None:
+        raise NotFound(f"There is no work order {order_id}.")
+    return found
+
+
+def locked(session: Session, order_id: int) -> Ordered:
+    """As it is now, and so until the end of the transaction."""
+    query = select(WorkOrder.id).where(WorkOrder.id == order_id).with_for_update()
+    session.execute(query)
+    return order_by_id(session, order_id)
+
+
+def _one(session: Session, *conditions: ColumnElement[bool]) -> Ordered | None:
+    query = select(WorkOrder, Machine).join(Machine, Machine.id == WorkOrder.machine_id).where(*conditions)
+    row = session.execute(query.execution_options(populate_existing=True)).one_or_none()
+    return None if row is None else Ordered(*row)
+
+
+def list_orders(session: Session, wanted: OrderFilter, limit: int, offset: int) -> tuple[list[Ordered], int]:
+    conditions = _conditions(wanted)
+    joined = select(WorkOrder, Machine).join(Machine, Machine.id == WorkOrder.machine_id).where(*conditions)
+    total = session.scalar(select(func.count()).select_from(joined.subquery())) or 0
+    is_open = WorkOrder.state.in_(OPEN)
+    date = case((is_open, func.coalesce(WorkOrder.scheduled_start, WorkOrder.due_at)))
+    by = (is_open.desc(), date.asc().nulls_last(), WorkOrder.changed_at.desc(), WorkOrder.id.desc())
+    rows = session.execute(joined.order_by(*by).limit(limit).offset(offset))
+    return [Ordered(order, machine) for order, machine in rows], total
+
+
+def _conditions(wanted: OrderFilter) -> list[ColumnElement[bool]]:
+    conditions = [WorkOrder.state.in_(wanted.states)] if wanted.states else []
+    named = {
+        Machine.key: wanted.machine,
+        Machine.site: wanted.site,
+        Machine.line: wanted.line,
+        WorkOrder.crew: wanted.crew,
+    }
+    return conditions + [column == value for column, value in named.items() if value is not None]
+
+
+def steps(session: Session, order: WorkOrder) -> Sequence[WorkStep]:
+    query = select(WorkStep).where(WorkStep.work_order_id == order.id).order_by(WorkStep.version)
+    return session.scalars(query).all()
+
+
+def last_step(session: Session, order: WorkOrder) -> WorkStep:
+    query = select(WorkStep).where(WorkStep.work_order_id == order.id, WorkStep.version == order.version)
+    return session.scalars(query).one()
+
+
+def proposal(session: Session, machine_id: int) -> PlanItem | None:
+    """The service that the newest plan proposes for this machine."""
+    plan = newest_plan(session)
+    item = session.get(PlanItem, (plan.id, machine_id)) if plan else None
+    return item if item is not None and item.service_by is not None else None
+
+
+def order_out(ordered: Ordered) -> WorkOrderOut:
+    order, machine = ordered
+    others = WorkOrderOut.model_fields.keys() - {"machine", *OF_MACHINE}
+    return WorkOrderOut(
+        machine=machine.key,
+        **{name: getattr(machine, name) for name in OF_MACHINE},
+        **{name: getattr(order, name) for name in others},
+    )
+
+
+def history(session: Session, order: WorkOrder) -> list[WorkStepOut]:
+    return [WorkStepOut.model_validate(step) for step in steps(session, order)]
