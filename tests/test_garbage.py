@@ -67,6 +67,11 @@ FIELDS = {
         **dict.fromkeys(("crew", "why"), "null"),
     },
     ("POST", "/api/v1/work-orders/1/start"): {"version": "1", "started_at": "null", "why": "null"},
+    ("POST", "/api/v1/work-orders/1/done"): {
+        "version": "1",
+        "outcome": '"fault_found"',
+        **dict.fromkeys(("mode", "component", "failed_at", "started_at", "ended_at", "note", "why"), "null"),
+    },
     ("POST", "/api/v1/work-orders/1/cancel"): {"version": "1", "why": '"No spare."'},
     ("POST", "/api/v1/keys"): {
         "name": '"k"',
@@ -87,6 +92,7 @@ PATHS = [
     "/api/v1/machines?site={}",
     "/api/v1/machines?offset={}",
     "/api/v1/failure-modes?asset_class={}",
+    "/api/v1/components?asset_class={}",
     "/api/v1/work-orders?state={}",
     "/api/v1/work-orders?crew={}",
     "/api/v1/work-orders/{}",

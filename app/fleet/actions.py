@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from app.announce import announce
 from app.errors import BadInput, Conflict
+from app.fleet.components import SUBUNITS
 from app.fleet.event_rule import fault_of_event, fault_of_mode
 from app.fleet.failure_modes import FailureModes
-from app.fleet.schemas import EventIn, EventOut, FailureModeOut, MachineChange, MachineIn, MachineOut
+from app.fleet.schemas import ComponentOut, EventIn, EventOut, FailureModeOut, MachineChange, MachineIn, MachineOut
 from app.fleet.store import (
     OPEN_FIELDS,
     add_event,
+    components_in_use,
     event_out,
     machine_by_key,
     machine_ids,
     modes_in_use,
     note_decommissioning,
     same_event,
+    take_out,
 )
-from app.fleet.tables import Event, EventKind, Machine
+from app.fleet.tables import Event, EventKind, Machine, WithdrawnEvent
 from app.security.audit import audit
 from app.security.principal import Principal
+
+WITHDRAWN = ("machine_id", "kind", "code", "component", "started_at", "ended_at", "note", "recorded_at")
 
 
 def add_machine(session: Session, principal: Principal, given: MachineIn) -> MachineOut:
@@ -94,6 +100,43 @@ def _fill_in(event: Event, given: EventIn) -> bool:
     for name in changed:
         setattr(event, name, told[name])
     return bool(changed)
+
+
+def record_found(session: Session, principal: Principal, machine: Machine, events: Sequence[EventIn]) -> list[int]:
+    """The ids of those that are new. What a known one leaves open is filled in; its rest stays as it was told."""
+    new = []
+    for given in events:
+        event_id = add_event(session, machine, given)
+        if event_id is not None:
+            new.append(event_id)
+            audit(session, principal, "record event", machine.key, given.model_dump(mode="json", exclude_none=True))
+            continue
+        event = same_event(session, machine, given)
+        for name in OPEN_FIELDS:
+            if getattr(event, name) is None:
+                setattr(event, name, getattr(given, name))
+    session.flush()
+    announce(session, "event", machine.key)
+    return new
+
+
+def withdraw(session: Session, principal: Principal, machine: Machine, ids: Collection[int], why: str) -> None:
+    """These events were not so: they are kept apart with who took them back, and nobody learns from them."""
+    for event in take_out(session, ids):
+        kept = {name: getattr(event, name) for name in WITHDRAWN}
+        session.add(WithdrawnEvent(event_id=event.id, withdrawn_by=principal.actor, why=why, **kept))
+        audit(
+            session, principal, "withdraw event", machine.key, {"event": event.id, "kind": event.kind, "why": why}
+        )
+    session.flush()
+    announce(session, "event", machine.key)
+
+
+def components_of(session: Session, asset_class: str | None) -> list[ComponentOut]:
+    """ISO 14224's parts of a motor, then those that only stored events of this class name."""
+    others = sorted(components_in_use(session, asset_class) - SUBUNITS.keys())
+    listed = [ComponentOut(component=component, subunit=subunit) for component, subunit in SUBUNITS.items()]
+    return listed + [ComponentOut(component=component, subunit=None) for component in others]
 
 
 def failure_modes_of(session: Session, modes: FailureModes, asset_class: str | None) -> list[FailureModeOut]:

@@ -12,6 +12,7 @@ from app.fleet import actions, store
 from app.fleet.failure_modes import FailureModes
 from app.fleet.machine_key import MachineKey
 from app.fleet.schemas import (
+    ComponentsOut,
     EventIn,
     EventOut,
     EventsOut,
@@ -120,3 +121,8 @@ def list_failure_modes(
     session: SessionDep, modes: FailureModesDep, asset_class: Name | None = None
 ) -> FailureModesOut:
     return FailureModesOut(failure_modes=actions.failure_modes_of(session, modes, asset_class))
+
+
+@router.get("/components", dependencies=[allow(Role.OPERATOR)])
+def list_components(session: SessionDep, asset_class: Name | None = None) -> ComponentsOut:
+    return ComponentsOut(components=actions.components_of(session, asset_class))

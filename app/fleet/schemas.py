@@ -117,3 +117,14 @@ class FailureModeOut(BaseModel):
 
 class FailureModesOut(BaseModel):
     failure_modes: list[FailureModeOut]
+
+
+class ComponentOut(BaseModel):
+    """`subunit` is null for a part that only recorded events name."""
+
+    component: str
+    subunit: str | None
+
+
+class ComponentsOut(BaseModel):
+    components: list[ComponentOut]

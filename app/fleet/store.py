@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import Select, func, literal_column, or_, select, update
+from sqlalchemy import Select, delete, func, literal_column, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -94,6 +95,39 @@ def modes_in_use(session: Session, asset_class: str | None) -> set[str]:
     if asset_class is not None:
         query = query.where(Machine.asset_class == asset_class)
     return {code for code in session.scalars(query.distinct()) if code is not None}
+
+
+def components_in_use(session: Session, asset_class: str | None) -> set[str]:
+    """Parts that stored events of this class name."""
+    query = select(Event.component).join(Machine).where(Event.component.is_not(None))
+    if asset_class is not None:
+        query = query.where(Machine.asset_class == asset_class)
+    return {component for component in session.scalars(query.distinct()) if component is not None}
+
+
+def unrepaired_failure(session: Session, machine: Machine, without: Collection[int]) -> datetime | None:
+    """When the machine failed last, where no service came after; `without` are events that do not count."""
+    served = select(func.max(Event.started_at)).where(
+        Event.machine_id == machine.id,
+        Event.kind == EventKind.SERVICE,
+        Event.code.is_distinct_from("inspection"),
+        Event.id.not_in(without),
+    )
+    return session.scalar(
+        select(func.max(Event.started_at)).where(
+            Event.machine_id == machine.id,
+            Event.kind == EventKind.FAILURE,
+            Event.id.not_in(without),
+            func.coalesce(Event.started_at > served.scalar_subquery(), true()),
+        )
+    )
+
+
+def take_out(session: Session, ids: Collection[int]) -> Sequence[Event]:
+    """The events that were still there, which no longer are."""
+    return session.scalars(
+        delete(Event).where(Event.id.in_(ids)).returning(Event).execution_options(synchronize_session=False)
+    ).all()
 
 
 def machine_ids(session: Session, keys: Collection[str]) -> dict[str, int]:

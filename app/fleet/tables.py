@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, Text, func
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Text, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
@@ -77,3 +77,27 @@ class Event(Base):
     ended_at: Mapped[datetime | None]
     note: Mapped[str | None] = mapped_column(Text)
     recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class WithdrawnEvent(Base):
+    """An event that turned out not to be so, as it was, with who took it back and why.
+
+    It is no longer among the events, so nobody who learns from them can forget to leave it out. The database
+    refuses to change or delete one.
+    """
+
+    __tablename__ = "withdrawn_events"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    event_id: Mapped[int]
+    machine_id: Mapped[int] = mapped_column(ForeignKey("machines.id"), index=True)
+    kind: Mapped[str] = mapped_column(Text)
+    code: Mapped[str | None] = mapped_column(Text)
+    component: Mapped[str | None] = mapped_column(Text)
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    note: Mapped[str | None] = mapped_column(Text)
+    recorded_at: Mapped[datetime]
+    withdrawn_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    withdrawn_by: Mapped[str] = mapped_column(Text)
+    why: Mapped[str] = mapped_column(Text)

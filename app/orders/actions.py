@@ -114,11 +114,16 @@ def take_step(
 ) -> Ordered:
     """Raises Conflict where the order has changed since it was read, or cannot go into this state."""
     ordered = as_read(session, order_id, given.version)
-    fault = fault_of_step(State(ordered.order.state), state)
-    if fault:
-        raise Conflict(fault)
+    refuse_step(ordered.order, state)
     change(session, principal, ordered.order, state, given.why, columns, now)
     return ordered
+
+
+def refuse_step(order: WorkOrder, state: State) -> None:
+    """Raises Conflict where the order cannot go into this state."""
+    fault = fault_of_step(State(order.state), state)
+    if fault:
+        raise Conflict(fault)
 
 
 def as_read(session: Session, order_id: int, version: int) -> Ordered:

@@ -8,11 +8,14 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 
 from app.clock import NowDep
 from app.database import SessionDep
-from app.fleet.routes import Limit, Offset
-from app.orders import actions, store
+from app.fleet.routes import FailureModesDep, Limit, Offset
+from app.orders import actions, findings, store
+from app.orders.findings import Moments
 from app.orders.schemas import (
     LARGEST_ID,
     CancelIn,
+    CorrectIn,
+    DoneIn,
     ScheduleIn,
     StartIn,
     StepIn,
@@ -71,8 +74,7 @@ def add_work_order(
 
 @router.get("/work-orders/{order_id}", dependencies=[allow(Role.OPERATOR)])
 def get_work_order(session: SessionDep, order_id: OrderId) -> WorkOrderHistoryOut:
-    ordered = store.order_by_id(session, order_id)
-    return WorkOrderHistoryOut(**vars(order_out(ordered)), history=store.history(session, ordered.order))
+    return store.history_out(session, store.order_by_id(session, order_id))
 
 
 @router.post("/work-orders/{order_id}/accept", dependencies=PLANNER)
@@ -110,3 +112,36 @@ def cancel(
 ) -> WorkOrderOut:
     """It will not be done, and why."""
     return order_out(actions.cancel(session, principal, order_id, given, now))
+
+
+def moments(now: NowDep, settings: SettingsDep) -> Moments:
+    return Moments(now, now + settings.max_future)
+
+
+MomentsDep = Annotated[Moments, Depends(moments)]
+
+
+@router.post("/work-orders/{order_id}/done", dependencies=PLANNER)
+def finish(
+    session: SessionDep,
+    principal: PrincipalDep,
+    modes: FailureModesDep,
+    when: MomentsDep,
+    order_id: OrderId,
+    given: DoneIn,
+) -> WorkOrderHistoryOut:
+    """The work is done, and what was found; the events that training learns from are recorded with it."""
+    return store.history_out(session, findings.finish(session, principal, order_id, given, modes, when))
+
+
+@router.post("/work-orders/{order_id}/correct", dependencies=PLANNER)
+def correct(
+    session: SessionDep,
+    principal: PrincipalDep,
+    modes: FailureModesDep,
+    when: MomentsDep,
+    order_id: OrderId,
+    given: CorrectIn,
+) -> WorkOrderHistoryOut:
+    """Something else was found: the finding before stays readable, its events are withdrawn."""
+    return store.history_out(session, findings.correct(session, principal, order_id, given, modes, when))

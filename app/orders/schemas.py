@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from app.fleet.machine_key import MachineKey
 from app.moment import Moment
+from app.orders.finding_rule import Outcome
 from app.orders.states import State
 from app.text import LONGEST_NOTE, Name, Note, several_lines
 
@@ -58,6 +59,24 @@ class CancelIn(StepIn):
     why: Why
 
 
+class DoneIn(StepIn):
+    """What was found; the times are those of the work, which the order knows where nothing is said."""
+
+    outcome: Outcome
+    mode: Name | None = Field(None, description="A code of /failure-modes; for a fault or a failure")
+    component: Name | None = Field(None, description="One of /components; routine without one is the whole machine")
+    failed_at: Moment | None = Field(
+        None, description="When it had failed; else the failure recorded since the last service"
+    )
+    started_at: Moment | None = None
+    ended_at: Moment | None = Field(None, description="Now, where nothing is said")
+    note: Note | None = None
+
+
+class CorrectIn(DoneIn):
+    why: Why
+
+
 class WorkOrderOut(BaseModel):
     """`version` counts the changes; `probability_by_then` is the plan's risk until `due_at` when it was ordered."""
 
@@ -101,7 +120,23 @@ class WorkStepOut(BaseModel):
     detail: dict[str, object]
 
 
+class FindingOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    version: int
+    at: datetime
+    actor: str
+    outcome: Outcome
+    mode: str | None
+    component: str | None
+    failed_at: datetime | None
+    started_at: datetime
+    ended_at: datetime
+    note: str | None
+
+
 class WorkOrderHistoryOut(WorkOrderOut):
-    """With who did what, when and why, the oldest first."""
+    """With who did what, when and why, and what was found, each the oldest first; the last finding counts."""
 
     history: list[WorkStepOut]
+    findings: list[FindingOut]

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from app.errors import NotFound
 from app.fleet.tables import Machine
-from app.orders.schemas import WorkOrderOut, WorkStepOut
+from app.orders.schemas import FindingOut, WorkOrderHistoryOut, WorkOrderOut, WorkStepOut
 from app.orders.states import OPEN, State
-from app.orders.tables import WorkOrder, WorkStep
+from app.orders.tables import WorkFinding, WorkOrder, WorkStep
 from app.planning.store import newest_plan
 from app.planning.tables import PlanItem
 
@@ -104,6 +104,15 @@ def last_step(session: Session, order: WorkOrder) -> WorkStep:
     return session.scalars(query).one()
 
 
+def findings(session: Session, order: WorkOrder) -> Sequence[WorkFinding]:
+    query = select(WorkFinding).where(WorkFinding.work_order_id == order.id).order_by(WorkFinding.version)
+    return session.scalars(query).all()
+
+
+def newest_finding(session: Session, order: WorkOrder) -> WorkFinding | None:
+    return next(reversed(findings(session, order)), None)
+
+
 def proposal(session: Session, machine_id: int) -> PlanItem | None:
     """The service that the newest plan proposes for this machine."""
     plan = newest_plan(session)
@@ -121,5 +130,9 @@ def order_out(ordered: Ordered) -> WorkOrderOut:
     )
 
 
-def history(session: Session, order: WorkOrder) -> list[WorkStepOut]:
-    return [WorkStepOut.model_validate(step) for step in steps(session, order)]
+def history_out(session: Session, ordered: Ordered) -> WorkOrderHistoryOut:
+    return WorkOrderHistoryOut(
+        **vars(order_out(ordered)),
+        history=[WorkStepOut.model_validate(step) for step in steps(session, ordered.order)],
+        findings=[FindingOut.model_validate(found) for found in findings(session, ordered.order)],
+    )

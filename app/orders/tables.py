@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Text, func, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Identity, Index, Integer, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
 
 STATES = "state in ('proposed', 'accepted', 'scheduled', 'in_progress', 'done', 'cancelled')"
 OPEN = "state in ('proposed', 'accepted', 'scheduled', 'in_progress')"
+OUTCOMES = "outcome in ('fault_found', 'failed', 'nothing_wrong', 'sensor_fault', 'routine')"
 
 
 class WorkOrder(Base):
@@ -60,3 +61,30 @@ class WorkStep(Base):
     to_state: Mapped[str] = mapped_column(Text)
     why: Mapped[str | None] = mapped_column(Text)
     detail: Mapped[dict[str, object]]
+
+
+class WorkFinding(Base):
+    """What a work order found; the newest of an order counts, and the database refuses to change or delete one.
+
+    `event_ids` are the events that it told and nobody had told before: those it takes back when it is corrected.
+    """
+
+    __tablename__ = "work_findings"
+    __table_args__ = (
+        CheckConstraint(OUTCOMES, name="outcome"),
+        Index("uq_work_findings_version", "work_order_id", "version", unique=True),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    work_order_id: Mapped[int] = mapped_column(ForeignKey("work_orders.id"))
+    version: Mapped[int]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+    actor: Mapped[str] = mapped_column(Text)
+    outcome: Mapped[str] = mapped_column(Text)
+    mode: Mapped[str | None] = mapped_column(Text)
+    component: Mapped[str | None] = mapped_column(Text)
+    failed_at: Mapped[datetime | None]
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime]
+    note: Mapped[str | None] = mapped_column(Text)
+    event_ids: Mapped[list[int]] = mapped_column(ARRAY(Integer))

@@ -18,18 +18,19 @@ LOOK_BACK = timedelta(days=365)
 # Plans are made with every scoring; the newest of them are kept to see what was proposed lately.
 PLANS_KEPT = 50
 
-# A service at the time of a failure of the same machine is the repair of that failure, not a planned one.
+# A service at the time of a failure of the same machine is the repair of that failure, not a planned one;
+# several at one time are one visit, and looking is no service.
 LIVED = text("""
     WITH counted AS (
-        SELECT e.started_at, e.kind, e.kind = 'service' AND EXISTS (
+        SELECT DISTINCT e.machine_id, e.started_at, e.kind, e.code IS DISTINCT FROM 'inspection' AND NOT EXISTS (
             SELECT FROM events f WHERE f.machine_id = e.machine_id AND f.kind = 'failure'
                 AND f.started_at = e.started_at
-        ) AS repair
+        ) AS planned
         FROM events e
         WHERE e.kind IN ('failure', 'service') AND e.started_at >= :since AND e.started_at < :until
     )
     SELECT count(*) FILTER (WHERE kind = 'failure') AS failures,
-        count(*) FILTER (WHERE kind = 'service' AND NOT repair) AS services,
+        count(*) FILTER (WHERE kind = 'service' AND planned) AS services,
         (
             SELECT coalesce(sum(greatest(0, extract(
                 epoch FROM least(m.decommissioned_at, :until) - greatest(m.installed_at, begin.at)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from app.fleet.tables import Event
+from app.fleet.tables import Event, WithdrawnEvent
 from app.ingest.tables import RollupState
 from app.risk.tables import Model, Prediction
 
@@ -23,8 +23,12 @@ NOTE = text(
 )
 
 
+# An event withdrawn takes away one event and at most one end; with this it still counts as something told.
+WITHDRAWAL = 3
+
+
 class Seen(NamedTuple):
-    """How often roll-ups of finished buckets changed; how many events and ends of events were told."""
+    """How often roll-ups of finished buckets changed; how many events, ends of events and withdrawals were told."""
 
     changes: int
     events: int
@@ -32,7 +36,9 @@ class Seen(NamedTuple):
 
 def there_is(session: Session) -> Seen:
     changes = session.scalar(select(RollupState.changes)) or 0
-    return Seen(changes, session.scalar(select(func.count() + func.count(Event.ended_at)).select_from(Event)) or 0)
+    told = session.scalar(select(func.count() + func.count(Event.ended_at)).select_from(Event)) or 0
+    withdrawn = session.scalar(select(func.count()).select_from(WithdrawnEvent)) or 0
+    return Seen(changes, told + WITHDRAWAL * withdrawn)
 
 
 def note_scored(session: Session, seen: Seen, model_id: int, as_of: datetime) -> None:

@@ -118,6 +118,8 @@ def test_a_repair_is_not_counted_as_a_planned_service(session, make_machine, mak
     make_event(press, "failure", started_at=start)
     make_event(press, "service", started_at=start, code="corrective")
     make_event(fan, "service", started_at=start, code="preventive")
+    make_event(fan, "service", started_at=start, code="corrective", component="rotor")
+    make_event(fan, "service", started_at=NOW - timedelta(days=8), code="inspection")
     make_event(fan, "failure", started_at=NOW)
     make_event(fan, "failure", started_at=NOW - timedelta(days=400))
     lived = store.lived(session, NOW)
