@@ -73,6 +73,7 @@ FIELDS = {
         **dict.fromkeys(("mode", "component", "failed_at", "started_at", "ended_at", "note", "why"), "null"),
     },
     ("POST", "/api/v1/work-orders/1/cancel"): {"version": "1", "why": '"No spare."'},
+    ("POST", "/api/v1/calendars"): {"name": '"c"', **dict.fromkeys(("site", "line", "crew"), "null")},
     ("POST", "/api/v1/keys"): {
         "name": '"k"',
         "role": '"sensor"',
@@ -94,6 +95,8 @@ PATHS = [
     "/api/v1/failure-modes?asset_class={}",
     "/api/v1/components?asset_class={}",
     "/api/v1/work-orders?state={}",
+    "/api/v1/work-orders.ics?token={}",
+    "/api/v1/work-orders.csv?site={}",
     "/api/v1/work-orders?crew={}",
     "/api/v1/work-orders/{}",
     "/api/v1/audit-log?before={}",

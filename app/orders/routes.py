@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Response
 
 from app.clock import NowDep
 from app.database import SessionDep
 from app.fleet.routes import FailureModesDep, Limit, Offset
 from app.orders import actions, findings, store
+from app.orders.feed_routes import router as feed_router
 from app.orders.findings import Moments
+from app.orders.order_filter import FilterDep
 from app.orders.schemas import (
     LARGEST_ID,
     CancelIn,
@@ -24,29 +26,15 @@ from app.orders.schemas import (
     WorkOrderOut,
     WorkOrdersOut,
 )
-from app.orders.states import State
-from app.orders.store import OrderFilter, order_out
+from app.orders.store import order_out
 from app.security.policy import PrincipalDep, Role, allow
 from app.settings import SettingsDep
-from app.text import Name
 
 router = APIRouter(prefix="/api/v1", tags=["work orders"])
+router.include_router(feed_router)
 
 OrderId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 PLANNER = [allow(Role.PLANNER)]
-
-
-def order_filter(
-    state: Annotated[list[State], Query(description="May be given several times")] = [],  # noqa: B006
-    machine: Name | None = None,
-    site: Name | None = None,
-    line: Name | None = None,
-    crew: Name | None = None,
-) -> OrderFilter:
-    return OrderFilter(tuple(state), machine, site, line, crew)
-
-
-FilterDep = Annotated[OrderFilter, Depends(order_filter)]
 
 
 @router.get("/work-orders", dependencies=[allow(Role.OPERATOR)])

@@ -11,6 +11,7 @@ from app.fleet.machine_key import MachineKey
 from app.moment import Moment
 from app.orders.finding_rule import Outcome
 from app.orders.states import State
+from app.security.schemas import AccountName
 from app.text import LONGEST_NOTE, Name, Note, several_lines
 
 LARGEST_ID = 2**31 - 1
@@ -140,3 +141,37 @@ class WorkOrderHistoryOut(WorkOrderOut):
 
     history: list[WorkStepOut]
     findings: list[FindingOut]
+
+
+class FeedIn(BaseModel):
+    """What is not named lets all orders through."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: AccountName
+    site: Name | None = None
+    line: Name | None = None
+    crew: Name | None = None
+
+
+class FeedOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str
+    site: str | None
+    line: str | None
+    crew: str | None
+    created_at: datetime
+    created_by: str
+    revoked_at: datetime | None
+
+
+class FeedsOut(BaseModel):
+    calendars: list[FeedOut]
+
+
+class NewFeedOut(BaseModel):
+    """The only answer that ever holds the address, which follows the service's own."""
+
+    name: str
+    address: str

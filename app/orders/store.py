@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -111,6 +111,13 @@ def findings(session: Session, order: WorkOrder) -> Sequence[WorkFinding]:
 
 def newest_finding(session: Session, order: WorkOrder) -> WorkFinding | None:
     return next(reversed(findings(session, order)), None)
+
+
+def newest_findings(session: Session, order_ids: Collection[int]) -> dict[int, WorkFinding]:
+    """By the id of their order."""
+    current = (WorkOrder.id == WorkFinding.work_order_id) & (WorkOrder.version == WorkFinding.version)
+    query = select(WorkFinding).join(WorkOrder, current).where(WorkOrder.id.in_(order_ids))
+    return {found.work_order_id: found for found in session.scalars(query)}
 
 
 def proposal(session: Session, machine_id: int) -> PlanItem | None:

@@ -9,7 +9,7 @@ import pytest
 from app.planning.tables import Plan, PlanItem
 from app.security.policy import Role
 
-URL = "/api/v1/work-orders"
+URL, CALENDARS = "/api/v1/work-orders", "/api/v1/calendars"
 
 
 @pytest.fixture
@@ -86,5 +86,17 @@ def propose(session, now):
         session.add(PlanItem(plan_id=plan.id, machine_id=machine.id, **given))
         session.flush()
         return plan
+
+    return make
+
+
+@pytest.fixture
+def feed(client, planner):
+    """`feed("night shift", crew="night")` -> its address."""
+
+    def make(name="all", **narrowed):
+        answer = client.post(CALENDARS, json={"name": name, **narrowed}, headers=planner)
+        assert answer.status_code == 201, answer.text
+        return answer.json()["address"]
 
     return make
