@@ -18,8 +18,11 @@ from app.ingest.arrival_tables import ArrivalTotal, RefusalTotal
 from app.ingest.partitions import ensure_partitions
 from app.ingest.quality_tables import ReadingFlag
 from app.ingest.tables import CORE_CHANNELS, Channel, ReadingConflict, RejectedReading
+from app.orders import actions
+from app.orders.schemas import ScheduleIn, StartIn, StepIn, WorkOrderIn
 from app.planning.tables import Plan, PlanItem
 from app.risk.tables import LatestPrediction, Model, ModelReport, Prediction
+from app.security.principal import Principal, Role
 
 HORIZONS = [24.0, 72.0, 168.0, 336.0, 720.0]
 LINES = {
@@ -29,6 +32,7 @@ LINES = {
     "Cooling": ("pump", 12, 22.0),
     "Ventilation": ("fan", 8, 18.5),
 }
+SCHEDULED, IN_PROGRESS = "conv-03", "press-05"
 ALARM, WARNINGS, SILENT, NEW = "press-03", {"conv-07": 0.24, "pump-05": 0.18}, {"pump-02", "fan-06"}, "fan-08"
 
 
@@ -475,6 +479,18 @@ def _month(moment: datetime) -> int:
     return (moment.year - 1970) * 12 + moment.month - 1
 
 
+def make_orders(session: Session, now: datetime) -> None:
+    planner, tomorrow = Principal("person", "Pia", Role.PLANNER), now + timedelta(days=1)
+    for key in (SCHEDULED, IN_PROGRESS):
+        made = actions.add_order(session, planner, WorkOrderIn(machine=key, work="Grease both bearings."), now)[0]
+        actions.accept(session, planner, made.order.id, StepIn(version=1), now)
+        if key == IN_PROGRESS:
+            actions.start(session, planner, made.order.id, StartIn(version=2), now, now)
+            continue
+        dates = ScheduleIn(version=2, start=tomorrow, end=tomorrow + timedelta(hours=2), crew="night shift")
+        actions.schedule(session, planner, made.order.id, dates, now)
+
+
 def make_fleet(bind: Engine, now: datetime | None = None, seed: int = 4) -> None:
     now, dice = now or datetime.now(UTC), random.Random(seed)
     ensure_partitions(bind, {_month(now - timedelta(days=days)) for days in (0, 1, 20, 36)})
@@ -488,6 +504,7 @@ def make_fleet(bind: Engine, now: datetime | None = None, seed: int = 4) -> None
         make_plan(session, machines, now)
         make_events(session, machines, now)
         make_trouble(session, machines, now)
+        make_orders(session, now)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ class Frame:
     role: str | None = None
     csrf_token: str = ""
     may_record: bool = False
+    may_plan: bool = False
     may_promote: bool = False
 
 

@@ -24,11 +24,11 @@ def typed(form: Mapping[str, str], wrong: str) -> EventForm:
 
 def event_of(form: Mapping[str, str]) -> EventIn:
     """Raises BadInput with one sentence."""
-    zone = _zone(form.get("utc_offset_minutes", "0"))
+    zone = zone_of(form.get("utc_offset_minutes", "0"))
     given: dict[str, object] = {name: form[name].strip() for name in FIELDS if form.get(name, "").strip()}
     for name in ("started_at", "ended_at"):
         if name in given:
-            given[name] = _moment(name, str(given[name]), zone)
+            given[name] = moment_of(WORDS[name], str(given[name]), zone)
     try:
         return EventIn.model_validate(given)
     except ValidationError as error:
@@ -37,7 +37,7 @@ def event_of(form: Mapping[str, str]) -> EventIn:
         raise BadInput(f"{WORDS.get(field, field).capitalize()}: {first['msg']}.") from error
 
 
-def _zone(minutes: str) -> timezone:
+def zone_of(minutes: str) -> timezone:
     try:
         offset = int(minutes)
     except ValueError:
@@ -45,8 +45,9 @@ def _zone(minutes: str) -> timezone:
     return timezone(timedelta(minutes=max(-MOST_OFFSET_MINUTES, min(MOST_OFFSET_MINUTES, offset))))
 
 
-def _moment(name: str, text: str, zone: timezone) -> datetime:
+def moment_of(word: str, text: str, zone: timezone) -> datetime:
+    """Raises BadInput, naming the time by `word`."""
     try:
         return datetime.fromisoformat(text[:40]).replace(tzinfo=zone).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise BadInput(f"{WORDS[name].capitalize()}: write a day and a time.") from error
+        raise BadInput(f"{word.capitalize()}: write a day and a time.") from error

@@ -25,6 +25,9 @@ from app.dashboard.context import (
 from app.dashboard.data_context import DataPage
 from app.dashboard.record_context import DriftPage, ModelFilters, ModelPage, ModelsPage
 from app.dashboard.store import COUNTED_UP_TO
+from app.dashboard.work_context import WorkOrderPage, WorkPage
+from app.orders.finding_rule import OUTCOME_WORDS
+from app.orders.states import words as state_words
 from app.security.principal import Principal, Role
 from app.settings import Settings
 
@@ -39,8 +42,22 @@ BY_CONTEXT: dict[type, str] = {
     ModelPage: "model.html",
     DriftPage: "drift.html",
     DataPage: "data.html",
+    WorkPage: "work.html",
+    WorkOrderPage: "work_order.html",
 }
-Page = SignInPage | ProblemPage | FleetPage | MachinePage | PlanPage | ModelsPage | ModelPage | DriftPage | DataPage
+Page = (
+    SignInPage
+    | ProblemPage
+    | FleetPage
+    | MachinePage
+    | PlanPage
+    | ModelsPage
+    | ModelPage
+    | DriftPage
+    | DataPage
+    | WorkPage
+    | WorkOrderPage
+)
 # What encodeURIComponent leaves as it is, so that scripts and pages write the same addresses.
 PLAIN_IN_ADDRESSES = "!'()*"
 
@@ -72,6 +89,8 @@ def environment() -> Environment:
         duration=words.duration,
         status=words.status,
         event_kind=words.event_kind,
+        order_state=state_words,
+        outcome=OUTCOME_WORDS.__getitem__,
         utc=words.utc,
     )
     env.globals.update(plotly_address=plotly_address, plotly_style_ids=plotly_style_ids)
@@ -99,6 +118,7 @@ def frame(settings: Settings, principal: Principal | None, now: datetime, place:
         role=str(principal.role),
         csrf_token=principal.csrf_token or "",
         may_record=principal.csrf_token is not None,
+        may_plan=principal.csrf_token is not None and principal.has_any(frozenset({Role.PLANNER})),
         may_promote=principal.csrf_token is not None and principal.has_any(frozenset({Role.ADMIN})),
     )
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import RedirectResponse, Response
 
 from app.clock import NowDep
-from app.dashboard import assets, loading, sign_in_routes, stream
+from app.dashboard import assets, loading, sign_in_routes, stream, work_routes
 from app.dashboard.context import EventForm
 from app.dashboard.data_page import data_page
 from app.dashboard.drift_page import drift_page
@@ -151,5 +151,5 @@ def show_data(
     return answer(data_page(shown, sender, machine, facts, loading.COUNTED_FOR, settings.silent_after))
 
 
-for part in (assets.router, sign_in_routes.router, pages, stream.router):
+for part in (assets.router, sign_in_routes.router, pages, work_routes.router, stream.router):
     router.include_router(part)

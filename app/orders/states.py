@@ -18,7 +18,7 @@ class State(StrEnum):
 NEXT = {
     State.PROPOSED: (State.ACCEPTED, State.CANCELLED),
     State.ACCEPTED: (State.SCHEDULED, State.IN_PROGRESS, State.CANCELLED),
-    State.SCHEDULED: (State.SCHEDULED, State.IN_PROGRESS, State.CANCELLED),
+    State.SCHEDULED: (State.IN_PROGRESS, State.SCHEDULED, State.CANCELLED),
     State.IN_PROGRESS: (State.DONE, State.CANCELLED),
     State.DONE: (),
     State.CANCELLED: (),

@@ -25,6 +25,7 @@ from app.ingest.tables import Channel, ReadingConflict, RejectedReading
 from app.jobs.tables import TrainingFailure
 from app.jobs.trainings import note_failed_training
 from app.main import create_app
+from app.orders.tables import CalendarFeed, WorkFinding, WorkOrder, WorkStep
 from app.planning.tables import Plan, PlanItem
 from app.risk.tables import LatestPrediction, Model, Prediction
 from app.security.principal import Role
@@ -32,7 +33,7 @@ from app.security.signing_in import sign_in as start_session
 from app.security.users import create_user
 from app.settings import Settings
 
-PAGES = ["/", "/plan", "/models", "/data"]
+PAGES = ["/", "/plan", "/work", "/models", "/data"]
 ATTACK = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>{{7*7}}"
 KEY = "<b>&\"'-42"
 
@@ -43,7 +44,16 @@ def shown(page: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "page", [*PAGES, f"/machines/{ALARM}", f"/machines/{NEW}", "/machines/pump-02", "/models/3", "/models/3/drift"]
+    "page",
+    [
+        *PAGES,
+        f"/machines/{ALARM}",
+        f"/machines/{NEW}",
+        "/machines/pump-02",
+        "/work/1",
+        "/models/3",
+        "/models/3/drift",
+    ],
 )
 def test_every_page_opens_for_an_operator(operator: TestClient, page: str):
     answer = operator.get(page)
@@ -413,6 +423,17 @@ def hostile_fleet(engine: Engine) -> None:
                 ),
             ]
         )
+        done = WorkOrder(machine_id=machine.id, state="done", external_id=ATTACK, work=ATTACK, crew=ATTACK)
+        session.add_all([done, CalendarFeed(name=ATTACK, token_sha256=b"", site=ATTACK, created_by=ATTACK)])
+        session.flush()
+        of_done = {"work_order_id": done.id, "version": 1, "actor": ATTACK}
+        worked = {"started_at": now, "ended_at": now, "mode": ATTACK, "component": ATTACK, "note": ATTACK}
+        session.add_all(
+            [
+                WorkFinding(**of_done, outcome="failed", event_ids=[], **worked),
+                WorkStep(**of_done, to_state="done", why=ATTACK, detail={}),
+            ]
+        )
         channel = Channel(key=ATTACK)
         session.add(channel)
         session.flush()
@@ -434,6 +455,7 @@ def hostile_fleet(engine: Engine) -> None:
     [
         *PAGES,
         f"/machines/{path_part(KEY)}",
+        "/work/1",
         "/models/1",
         f"/data?sender={path_part(ATTACK)}",
         f"/data?machine={path_part(KEY)}",

@@ -23,6 +23,8 @@ PAGES = {
     "silent": "/machines/pump-02",
     "unscored": "/machines/fan-08",
     "plan": "/plan",
+    "work": "/work",
+    "order": "/work/2",
     "models": "/models",
     "model": "/models/3",
     "data": "/data",

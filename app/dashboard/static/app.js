@@ -15,9 +15,12 @@ for (const select of document.querySelectorAll(".filters select")) {
 }
 // The form's times are typed in the reader's zone; the server learns how far that is from UTC at that time.
 for (const form of document.querySelectorAll("form.event")) {
-  form.querySelector("[data-zone]").textContent = `Times in your zone, ${Intl.DateTimeFormat().resolvedOptions().timeZone}.`;
+  const zone = form.querySelector("[data-zone]");
+  if (zone) zone.textContent = `Times in your zone, ${Intl.DateTimeFormat().resolvedOptions().timeZone}.`;
   form.addEventListener("submit", () => {
-    const began = new Date(form.elements.started_at.value);
-    form.elements.utc_offset_minutes.value = Number.isNaN(began.getTime()) ? 0 : -began.getTimezoneOffset();
+    const typed = [...form.querySelectorAll("input[type=datetime-local]")].find((input) => input.value);
+    if (!typed) return;
+    const first = new Date(typed.value);
+    form.elements.utc_offset_minutes.value = Number.isNaN(first.getTime()) ? 0 : -first.getTimezoneOffset();
   });
 }

@@ -64,6 +64,7 @@ function concerns(change) {
   if (change.kind === "missed") return !first;
   if (place === "fleet") return change.kind !== "reading" || isSilent(change.machine);
   if (place === "machine") return change.machine === null || change.machine === machineKey();
+  if (place === "work") return change.kind === "work" || change.kind === "plan";
   if (place === "plan") return change.kind === "plan";
   return place === "data" && change.kind === "reading";
 }
