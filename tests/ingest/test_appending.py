@@ -99,7 +99,7 @@ def test_what_is_new_is_appended_with_its_marks_and_its_account(run, ask, append
         (4, 1.5, '{"pressure_bar": 5.4}')
     ]
     assert ask("SELECT count(*) > 0, bool_and(bucket_start <= now()) FROM touched_buckets") == [(True, True)]
-    accounted = """SELECT sum(n), max(s), bool_and(lag BETWEEN 0 AND 600) FROM arrivals,
+    accounted = """SELECT sum(n), max(s), bool_and(lag BETWEEN 0 AND 86400) FROM arrivals,
         unnest(accepted, sender, least_lag_s) AS of_group (n, place, lag),
         LATERAL (SELECT senders[place] AS s) AS named"""
     assert ask(accounted) == [(4, "key test", True)]
