@@ -8,8 +8,8 @@ what was measured.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +19,11 @@ from ml.features.catalogue import COUNTER, WINDOWS, Feature
 from ml.features.happenings import HOUR, epoch_seconds
 from ml.features.history import Features, Floats, History, Ints, Moments
 from ml.looks import before_failures, distances, limits_of, scaled, size
-from ml.models.arrays import from_npz, to_npz
 from ml.models.base import Outcomes
+from ml.models.kept import Kept
 from ml.models.scaling import Scaling
 from ml.usual import Usual, own_usual
 
-PART = "past_failures.npz"
 # Of the columns those in which the failures stood out most. Fewer were worse, but a plant may have many channels.
 MOST_COLUMNS = 64
 # Moments without a failure ahead that are looked at: enough for a quantile of 2 %.
@@ -48,12 +47,14 @@ class Alike:
 
 
 @dataclass(frozen=True)
-class PastFailures:
+class PastFailures(Kept):
     """[failures] machine (its key), at (epoch seconds), mode (position), component ("" where nobody named one),
     down_hours (NaN where unknown). [looks] of: which failure, hours_before, values [looks, columns].
 
     least: how far from usual a look must be to show anything. limit: [modes] how near to one of that mode is alike.
     """
+
+    PART: ClassVar[str] = "past_failures.npz"
 
     columns: Words
     middle: Floats
@@ -133,19 +134,7 @@ class PastFailures:
             float(self.hours_before[look]),
         )
 
-    def parts(self) -> dict[str, bytes]:
-        return {PART: to_npz({each.name: getattr(self, each.name) for each in fields(self)})}
-
-    @classmethod
-    def from_parts(cls, parts: dict[str, bytes]) -> Self | None:
-        """None in models that keep none. Raises ValueError where they do not fit together."""
-        if PART not in parts:
-            return None
-        past = cls(**from_npz(parts[PART]))
-        past._check()
-        return past
-
-    def _check(self) -> None:
+    def check(self) -> None:
         failures, looks, columns, modes = len(self.at), len(self.of), len(self.columns), len(self.limit)
         shapes = {
             "columns": (columns,), "middle": (columns,), "width": (columns,), "machine": (failures,),

@@ -7,8 +7,8 @@ Neighbouring moments of a machine are nearly the same moment, so blocks count, n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Self
+from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +16,8 @@ import numpy.typing as npt
 from ml.endings import Flags
 from ml.features.catalogue import COUNTER, DAY, LONG, WINDOWS
 from ml.features.history import Features, Floats, History, Ints, Moments
-from ml.models.arrays import from_npz, to_npz
+from ml.models.kept import Kept
 
-PART = "reference.npz"
 # How long a block is, and how far a report looks back: a week when the bucket is an hour.
 BLOCK_BUCKETS = WINDOWS[-1]
 MOMENTS = 4
@@ -51,11 +50,13 @@ class Blocks:
 
 
 @dataclass(frozen=True)
-class Reference:
+class Reference(Kept):
     """Columns are the levels of `channels`, then how far each is above the machine's own baseline, in deviations.
 
     stretch [n]: its number, counted back from the newest. The others are as in Blocks.
     """
+
+    PART: ClassVar[str] = "reference.npz"
 
     channels: Words
     machine: Words
@@ -83,19 +84,7 @@ class Reference:
     def blocks(self) -> Blocks:
         return Blocks(self.machine, self.values, self.risk)
 
-    def parts(self) -> dict[str, bytes]:
-        return {PART: to_npz({each.name: getattr(self, each.name) for each in fields(self)})}
-
-    @classmethod
-    def from_parts(cls, parts: dict[str, bytes]) -> Self | None:
-        """None in models that keep none. Raises ValueError where it is no such sample."""
-        if PART not in parts:
-            return None
-        reference = cls(**from_npz(parts[PART]))
-        reference._check()
-        return reference
-
-    def _check(self) -> None:
+    def check(self) -> None:
         n, channels = len(self.stretch), len(self.channels)
         shapes = {
             "machine": (n,),

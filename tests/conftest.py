@@ -148,6 +148,16 @@ def key_for(session: Session) -> Callable[..., dict[str, str]]:
 
 
 @pytest.fixture
+def planner(key_for: Callable[..., dict[str, str]]) -> dict[str, str]:
+    return key_for(Role.PLANNER)
+
+
+@pytest.fixture
+def operator(key_for: Callable[..., dict[str, str]]) -> dict[str, str]:
+    return key_for(Role.OPERATOR)
+
+
+@pytest.fixture
 def sign_in(client: TestClient, settings: Settings, session: Session) -> Callable[..., dict[str, str]]:
     """`sign_in(Role.PLANNER)` signs `client` in as a person -> the headers that a change needs."""
 

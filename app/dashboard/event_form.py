@@ -1,20 +1,16 @@
-"""The form that records an event: from typed text in the reader's zone to an event, or what is wrong with it."""
+"""The form that records an event."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, timezone
-
-from pydantic import ValidationError
 
 from app.dashboard.context import EventForm
-from app.errors import BadInput
+from app.dashboard.typed_form import read_form
 from app.fleet.schemas import EventIn
 
-# No place on earth is further from UTC.
-MOST_OFFSET_MINUTES = 14 * 60
 FIELDS = ("kind", "code", "component", "started_at", "ended_at", "note")
 WORDS = {"started_at": "began", "ended_at": "ended", "code": "mode, kind or code", "kind": "what"}
+TIMES = frozenset({"started_at", "ended_at"})
 
 
 def typed(form: Mapping[str, str], wrong: str) -> EventForm:
@@ -24,30 +20,4 @@ def typed(form: Mapping[str, str], wrong: str) -> EventForm:
 
 def event_of(form: Mapping[str, str]) -> EventIn:
     """Raises BadInput with one sentence."""
-    zone = zone_of(form.get("utc_offset_minutes", "0"))
-    given: dict[str, object] = {name: form[name].strip() for name in FIELDS if form.get(name, "").strip()}
-    for name in ("started_at", "ended_at"):
-        if name in given:
-            given[name] = moment_of(WORDS[name], str(given[name]), zone)
-    try:
-        return EventIn.model_validate(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = str(first["loc"][0]) if first["loc"] else "event"
-        raise BadInput(f"{WORDS.get(field, field).capitalize()}: {first['msg']}.") from error
-
-
-def zone_of(minutes: str) -> timezone:
-    try:
-        offset = int(minutes)
-    except ValueError:
-        return UTC
-    return timezone(timedelta(minutes=max(-MOST_OFFSET_MINUTES, min(MOST_OFFSET_MINUTES, offset))))
-
-
-def moment_of(word: str, text: str, zone: timezone) -> datetime:
-    """Raises BadInput, naming the time by `word`."""
-    try:
-        return datetime.fromisoformat(text[:40]).replace(tzinfo=zone).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise BadInput(f"{word.capitalize()}: write a day and a time.") from error
+    return read_form(EventIn, form, WORDS, TIMES)

@@ -7,10 +7,12 @@ from datetime import datetime
 
 from app.fleet.tables import EventKind
 
-PREVENTIVE = "preventive"
+PREVENTIVE, CORRECTIVE = "preventive", "corrective"
 # Without a component the machine is another one from then on.
 REPLACEMENT = "replacement"
-SERVICE_KINDS = (PREVENTIVE, "corrective", REPLACEMENT, "inspection")
+# Looking is no service: nothing counts anew.
+INSPECTION = "inspection"
+SERVICE_KINDS = (PREVENTIVE, CORRECTIVE, REPLACEMENT, INSPECTION)
 
 
 def fault_of_event(

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.errors import NotFound
+from app.fleet.event_rule import INSPECTION
 from app.fleet.schemas import EventIn, EventOut
 from app.fleet.tables import Event, EventKind, Machine
 
@@ -110,7 +111,7 @@ def unrepaired_failure(session: Session, machine: Machine, without: Collection[i
     served = select(func.max(Event.started_at)).where(
         Event.machine_id == machine.id,
         Event.kind == EventKind.SERVICE,
-        Event.code.is_distinct_from("inspection"),
+        Event.code.is_distinct_from(INSPECTION),
         Event.id.not_in(without),
     )
     return session.scalar(

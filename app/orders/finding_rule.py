@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from app.fleet.event_rule import CORRECTIVE, INSPECTION, PREVENTIVE, fault_of_mode
 from app.fleet.schemas import EventIn
 from app.fleet.tables import EventKind
 
@@ -63,8 +64,8 @@ def _fault_of_what(found: Finding, modes: Collection[str], components: Collectio
         return "A failure mode goes with a fault or a failure only."
     if found.outcome is Outcome.NOTHING_WRONG and found.component is not None:
         return "Where nothing was wrong there is no component to name."
-    if found.mode is not None and found.mode not in modes:
-        return "This failure mode is not among those /api/v1/failure-modes lists for the machine's asset class."
+    if fault := fault_of_mode(EventKind.FAILURE, found.mode, modes):
+        return fault
     if found.component is not None and found.component not in components:
         return "This component is not among those /api/v1/components lists for the machine's asset class."
     return None
@@ -88,11 +89,11 @@ def events_of(found: Finding, note: str) -> tuple[EventIn, ...]:
         return EventIn(kind=EventKind.SERVICE, code=code, component=component, note=note, **times)
 
     if found.outcome is Outcome.FAULT_FOUND:
-        return service("preventive"), service("corrective", found.component)
+        return service(PREVENTIVE), service(CORRECTIVE, found.component)
     if found.outcome is Outcome.ROUTINE:
-        return (service("preventive", found.component),)
+        return (service(PREVENTIVE, found.component),)
     if found.outcome is Outcome.FAILED and found.failed_at is not None:
-        repair = service("corrective", found.component, found.failed_at)
+        repair = service(CORRECTIVE, found.component, found.failed_at)
         told = repair.model_dump() | {"kind": EventKind.FAILURE, "code": found.mode}
         return EventIn(**told), repair
-    return (service("inspection"),)
+    return (service(INSPECTION),)

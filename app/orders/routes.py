@@ -37,6 +37,13 @@ OrderId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 PLANNER = [allow(Role.PLANNER)]
 
 
+def moments(now: NowDep, settings: SettingsDep) -> Moments:
+    return Moments(now, now + settings.max_future)
+
+
+MomentsDep = Annotated[Moments, Depends(moments)]
+
+
 @router.get("/work-orders", dependencies=[allow(Role.OPERATOR)])
 def list_work_orders(
     session: SessionDep, wanted: FilterDep, limit: Limit = 100, offset: Offset = 0
@@ -85,13 +92,12 @@ def schedule(
 def start(
     session: SessionDep,
     principal: PrincipalDep,
-    settings: SettingsDep,
-    now: NowDep,
+    when: MomentsDep,
     order_id: OrderId,
     given: StartIn,
 ) -> WorkOrderOut:
     """The work has begun, now or when it is said."""
-    return order_out(actions.start(session, principal, order_id, given, now, now + settings.max_future))
+    return order_out(actions.start(session, principal, order_id, given, when.now, when.latest))
 
 
 @router.post("/work-orders/{order_id}/cancel", dependencies=PLANNER)
@@ -100,13 +106,6 @@ def cancel(
 ) -> WorkOrderOut:
     """It will not be done, and why."""
     return order_out(actions.cancel(session, principal, order_id, given, now))
-
-
-def moments(now: NowDep, settings: SettingsDep) -> Moments:
-    return Moments(now, now + settings.max_future)
-
-
-MomentsDep = Annotated[Moments, Depends(moments)]
 
 
 @router.post("/work-orders/{order_id}/done", dependencies=PLANNER)

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from app.fleet.event_rule import INSPECTION
 from ml.features.history import Floats, Ints, Moments
 
 HOUR = 3600
@@ -56,7 +57,7 @@ def choose(events: pd.DataFrame, kind: str, subject: str | None) -> pd.DataFrame
     """Events of a kind, of one fault code or component where a subject is named. Looking is no service."""
     chosen = events[events["kind"] == kind]
     if kind == "service":
-        chosen = chosen[chosen["code"] != "inspection"]
+        chosen = chosen[chosen["code"] != INSPECTION]
     if subject is None:
         return chosen
     return chosen[chosen["code" if kind == "fault_code" else "component"] == subject]

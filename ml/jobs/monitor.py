@@ -131,7 +131,7 @@ def _realised(session: Session, saved: Saved, history: History, plant: Plant, se
 
 def _report(saved: Saved, drift: Drift | None, realised: dict[str, Any], machines: int) -> Report:
     told = [each for each in realised["horizons"] if each["failures"] >= FEWEST_FAILURES]
-    off = miscalibrated([each for each in realised["horizons"] if each in told or not each["failures"]])
+    off = miscalibrated([each for each in realised["horizons"] if not 0 < each["failures"] < FEWEST_FAILURES])
     moved = drift.moved if drift else []
     words = [_moved_words(name, drift.channels[name]) for name in moved] if drift else []
     risks = _risk_words(saved, drift) if drift else []

@@ -16,16 +16,6 @@ FAILURE = {"kind": "failure", "code": "VIB", "component": "bearing", "started_at
 
 
 @pytest.fixture
-def planner(key_for):
-    return key_for(Role.PLANNER)
-
-
-@pytest.fixture
-def operator(key_for):
-    return key_for(Role.OPERATOR)
-
-
-@pytest.fixture
 def press(client, planner):
     assert client.post("/api/v1/machines", json=PRESS, headers=planner).status_code == 201
 

@@ -22,7 +22,7 @@ from ml.features.catalogue import catalogue
 from ml.fitted import FittedModel
 from ml.manifest import Outdated, Untrusted, signature
 from ml.models.random_forest import RandomForest
-from ml.reference import MOMENTS, PART, Reference
+from ml.reference import MOMENTS, Reference
 from ml.uncertainty import Spread
 from tests.conftest import at
 
@@ -197,9 +197,9 @@ def test_a_sample_of_another_models_learning_is_refused_even_when_it_is_signed(s
     shapes = {"values": (1, MOMENTS, 2), "risk": (1, MOMENTS, horizons)}
     sample = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
     of = Reference(np.array(channels), np.array(["press"]), np.zeros(1, np.int64), **sample)
-    session.add(ModelArtefact(model_id=model.id, part=PART, content=b""))
+    session.add(ModelArtefact(model_id=model.id, part=Reference.PART, content=b""))
     session.flush()
-    resign(session, model, PART, of.parts()[PART])
+    resign(session, model, Reference.PART, of.parts()[Reference.PART])
     with pytest.raises(Untrusted, match="sample of other horizons or features than it was signed for"):
         load_model(session, model.id, key=KEY)
 

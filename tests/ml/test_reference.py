@@ -10,7 +10,7 @@ from histories import history_of, machines_of
 
 from ml.features.history import Features, Moments
 from ml.models.arrays import to_npz
-from ml.reference import FEWEST_STRETCHES, MOMENTS, PART, Reference, channels_of, recent_blocks, spread
+from ml.reference import FEWEST_STRETCHES, MOMENTS, Reference, channels_of, recent_blocks, spread
 
 WEEK = 168 * 3600
 NAMES = ("temperature_c.mean.24", "temperature_c.baseline_deviations.72", "runtime_hours.mean.24", "age")
@@ -114,7 +114,7 @@ def test_what_does_not_fit_together_or_was_never_measured_is_refused(kept, chang
 
 def test_a_part_of_something_else_is_refused():
     with pytest.raises(TypeError):
-        Reference.from_parts({PART: to_npz({"machine": np.array(["b"])})})
+        Reference.from_parts({Reference.PART: to_npz({"machine": np.array(["b"])})})
 
 
 def test_nothing_learnt_from_is_no_error():

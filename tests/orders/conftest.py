@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.planning.tables import Plan, PlanItem
-from app.security.policy import Role
 
 URL, CALENDARS = "/api/v1/work-orders", "/api/v1/calendars"
 
@@ -15,16 +14,6 @@ URL, CALENDARS = "/api/v1/work-orders", "/api/v1/calendars"
 @pytest.fixture
 def now():
     return datetime.now(UTC).replace(microsecond=0)
-
-
-@pytest.fixture
-def planner(key_for):
-    return key_for(Role.PLANNER)
-
-
-@pytest.fixture
-def operator(key_for):
-    return key_for(Role.OPERATOR)
 
 
 @pytest.fixture
