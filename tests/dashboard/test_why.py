@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.dashboard.fleet_page import _why
+from app.dashboard.fleet_page import _moved, _why
 
 
 def row(**more):
@@ -30,3 +30,11 @@ def row(**more):
 )  # fmt: skip
 def test_one_line_says_what_is_known(given, said):
     assert _why(row(**given)) == said
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [(0.21, 0.09, "fell from 21 % to 9 %"), (0.154, 0.148, "fell from 15.4 % to 14.8 %")],
+)
+def test_a_risk_that_moved_never_reads_as_if_it_had_not(before, now, said):
+    assert _moved("fell", {"probability_before": before, "probability": now}) == said

@@ -13,6 +13,7 @@ from app.database import session_scope
 from app.planning.tables import PlanItem
 from app.risk.tables import LatestPrediction, ModelReport, Prediction
 from ml import drift
+from ml.fitted import FittedModel
 from ml.jobs import monitor as job
 from ml.jobs.monitor import monitor
 from ml.jobs.score import score
@@ -96,6 +97,36 @@ def test_risks_that_moved_alone_are_told_and_ask_for_nothing(scored, monkeypatch
     report = monitor(scored.engine, scored.settings, as_of=UNTIL)
     assert not report.asks_for_training
     assert "are 1.7 times those in learning, but no channel has moved" in report.body["verdict"]
+
+
+def test_a_model_without_a_risk_is_told_so_and_not_to_train_again(scored, monkeypatch):
+    monkeypatch.setattr(job, "_drift", lambda *_: None)
+    monkeypatch.setattr(FittedModel, "says_nothing", "no failure is recorded yet")
+    report = monitor(scored.engine, scored.settings, as_of=UNTIL)
+    assert (
+        "serves no risk that could be held against anything: no failure is recorded yet" in report.body["verdict"]
+    )
+
+
+def test_failures_that_were_said_and_never_came_ask_for_a_training(scored, monkeypatch):
+    realised = job._realised
+
+    def none_came(*given):
+        found = realised(*given)
+        point = {"predicted": 0.5, "observed": 0.0, "weight": 100.0}
+        never = [each | {"failures": 0, "machine_years": 2.0, "reliability": [point]} for each in found["horizons"]]
+        return found | {"horizons": never}
+
+    monkeypatch.setattr(job, "_realised", none_came)
+    report = monitor(scored.engine, scored.settings, as_of=UNTIL)
+    assert report.asks_for_training
+    assert "none failed where about" in report.body["verdict"]
+
+
+def test_a_level_that_reads_the_same_is_not_told_as_one_that_moved():
+    found = drift.Comparison((1, 101, 200), (1, 101, 200), 60, 1.0, 0.9, True, 0.0, False, 0.0)
+    assert "was 101" not in job._moved_words("vibration_mm_s", found)
+    assert "was 101" in job._moved_words("vibration_mm_s", replace(found, now=(1, 150, 200)))
 
 
 def test_a_machine_that_sent_nothing_for_a_week_is_not_looked_at(scored):
