@@ -1,0 +1,84 @@
+"""Plans made one job after the other: the solver's start, and what stands when it finds nothing better."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from app.planning.choices import NONE, Choices, Ints
+from app.planning.ledger import Ledger
+
+# After a few rounds hardly a job finds a better place.
+MOST_ROUNDS = 10
+
+
+def by_risk(choices: Choices, risk: Ints) -> Ints:
+    """The riskiest machine first, each in the first window that has room and costs less than leaving it out."""
+    return _greedy(choices, np.argsort(-risk, kind="stable"), earliest=True)
+
+
+def best_start(choices: Choices) -> Ints:
+    """Jobs by what a service saves, in all or an hour of the scarcest thing it takes; the cheaper plan, improved."""
+    saved = _most_saved(choices)
+    orders = (saved, saved / np.maximum(_least_taken(choices), 1e-9))
+    plans = [_greedy(choices, np.argsort(-order, kind="stable"), earliest=False) for order in orders]
+    return improved(choices, min(plans, key=choices.total))
+
+
+def improved(choices: Choices, chosen: Ints) -> Ints:
+    """Each job in turn takes its cheapest place that has room, until none finds a cheaper one."""
+    ledger = Ledger(choices, chosen)
+    free = np.flatnonzero(_has_choice(choices))
+    for _ in range(MOST_ROUNDS):
+        before = ledger.chosen.copy()
+        for job in free:
+            if (option := int(ledger.chosen[job])) != NONE:
+                ledger.release(option)
+            _take_best(choices, ledger, int(job), preferred=option)
+        if (before == ledger.chosen).all():
+            break
+    return min((chosen, ledger.chosen), key=choices.total)
+
+
+def _greedy(choices: Choices, order: Ints, *, earliest: bool) -> Ints:
+    ledger = Ledger(choices)
+    for option in np.flatnonzero(choices.pinned):
+        ledger.take(int(option))
+    has_choice = _has_choice(choices)
+    for job in order[has_choice[order]]:
+        _take_best(choices, ledger, int(job), earliest=earliest)
+    return ledger.chosen
+
+
+def _take_best(
+    choices: Choices, ledger: Ledger, job: int, *, preferred: int = NONE, earliest: bool = False
+) -> None:
+    options = choices.options_of(job)
+    cost = ledger.cost(options)
+    possible = np.flatnonzero(ledger.fits(options) & (cost < choices.left[job]))
+    if len(possible):
+        cheapest = possible[0] if earliest else possible[np.argmin(cost[possible])]
+        kept = preferred - options.start
+        stays = preferred != NONE and kept in possible and cost[kept] == cost[cheapest]
+        ledger.take(options.start + int(kept if stays else cheapest))
+
+
+def _has_choice(choices: Choices) -> np.ndarray:
+    free = np.diff(choices.first) > 0
+    free[choices.job[choices.pinned]] = False
+    return free
+
+
+def _most_saved(choices: Choices) -> Ints:
+    saved = np.zeros(len(choices.left), np.int64)
+    np.maximum.at(saved, choices.job, choices.left[choices.job] - choices.cost)
+    return saved
+
+
+def _least_taken(choices: Choices) -> np.ndarray:
+    """Of each job, how much of what there is its least greedy option takes."""
+    taken = np.zeros(len(choices))
+    for limit in choices.limits:
+        np.add.at(taken, limit.options, limit.amounts / max(limit.capacity, 1))
+    least = np.full(len(choices.left), np.inf)
+    np.minimum.at(least, choices.job, taken)
+    return np.where(np.isfinite(least), least, 0.0)
