@@ -16,15 +16,16 @@ HORIZONS_HOURS = np.array([24.0, 72.0, 168.0, 336.0, 720.0])
 MACHINES_A_LINE, MOST_DOWN = 25, 3
 SKILLS = ("mechanical", "electrical")
 PARTS = ("bearing 6204", "bearing 6310", "coupling", "fan", "winding kit")
-# A machine fails about every four years and is serviced every year; half of them fail within a month in 3 of 100 cases.
+# A machine fails about every four years and is serviced every year.
 FAILURES_PER_HOUR, SERVICES_PER_HOUR = 1 / (4 * 8766), 1 / 8766
+# The median machine fails within a month in 3 of 100 cases, one in six in more than 13.
 MEDIAN_HAZARD, HAZARD_SPREAD = 0.03, 1.5
 
 
 def plant(machines: int, windows: int, crews: int, seed: int = 1) -> Problem:
     """A window a day, in which two thirds of the lines may be stopped; production is lost in it but at weekends."""
     chance = np.random.default_rng(seed)
-    lines = [f"line {number + 1}" for number in range(max(machines // MACHINES_A_LINE, 1))]
+    lines = [f"L{number + 1}" for number in range(max(machines // MACHINES_A_LINE, 1))]
     return Problem(
         now=NOW,
         until=NOW + windows * DAY,
@@ -65,11 +66,12 @@ def _costs(chance: np.random.Generator) -> MachineCosts:
 def _window(chance: np.random.Generator, number: int, lines: list[str]) -> Window:
     start = NOW + number * DAY + 16 * HOUR
     opened = frozenset(line for line in lines if chance.random() < 2 / 3)
-    return Window(f"night {number + 1}", Span(start, start + 8 * HOUR), opened, 0.0 if start.weekday() >= 5 else 0.5)
+    loss_share = 0.0 if start.weekday() >= 5 else 0.5
+    return Window(f"night {number + 1}", Span(start, start + 8 * HOUR), opened, loss_share)
 
 
 def _crew(number: int, windows: int) -> Crew:
     """Eight hours a night, two nights a week off; the third of each three can do electrical work only."""
     skills = ({"mechanical"}, {"mechanical", "electrical"}, {"electrical"})[number % 3]
     nights = [NOW + night * DAY + 16 * HOUR for night in range(windows) if (night + number) % 7 < 5]
-    return Crew(f"crew {number + 1}", frozenset(skills), tuple(Span(start, start + 8 * HOUR) for start in nights))
+    return Crew(f"{number + 1}", frozenset(skills), tuple(Span(start, start + 8 * HOUR) for start in nights))

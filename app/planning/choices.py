@@ -18,7 +18,7 @@ NONE = -1
 
 @dataclass(frozen=True)
 class Limit:
-    """How much options take of one thing, and how much of it there is: `what`, as in `crew A's 8 h on Fri 4 Dec`."""
+    """How much options take of one thing, and how much there is: `what`, as in `crew A's 8 h on Fri 4 Dec`."""
 
     what: str
     capacity: int

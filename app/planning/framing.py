@@ -13,15 +13,17 @@ from app.planning.limits import Places, alike, each_alone, limits
 from app.planning.objections import idle_crews, refuse_nonsense, usable_windows
 from app.planning.pinned import PinnedWork
 from app.planning.pricing import Prices, in_cents, prices
-from app.planning.problem import Problem, Window
+from app.planning.problem import MINUTE, Problem, Window
 
 
 @dataclass(frozen=True)
 class Framed:
-    """`doable`: by job, window and crew what could be done at all, whatever it costs. `lost`: by job why its pin
-    leads nowhere. `objections`: what of the problem cannot be as it stands. `pooled`: the choices with crews that are
-    alike in a window taken as one, as if a job could be shared among them: smaller, and never dearer; `pool_of`: by
-    option its like there."""
+    """`doable`: by job, window and crew what could be done at all, whatever it costs.
+
+    `pooled`: the choices with crews that are alike in a window taken as one, as if they could share a job: smaller,
+    and never dearer; `pool_of`: by option its like there. `lost`: by job why its pin leads nowhere. `objections`:
+    what of the problem cannot be as it stands.
+    """
 
     problem: Problem
     windows: Sequence[Window]
@@ -43,7 +45,8 @@ def framed(problem: Problem) -> Framed:
     wanted, cost, left = _wanted(problem, windows, priced, doable, pins)
     build = partial(_choices, problem, windows, cost, left, list(pins.places))
     pools = alike(problem, windows)
-    (choices, overfull), (pooled, _) = build(wanted, each_alone(problem, windows)), build(_into(wanted, pools), pools)
+    choices, overfull = build(wanted, each_alone(problem, windows))
+    pooled, _ = build(_into(wanted, pools), pools)
     objections = (*said, *idle_crews(problem, windows), *pins.said, *overfull)
     pool_of = _like(choices, pools, pooled)
     return Framed(problem, windows, priced, doable, choices, pooled, pool_of, pins.lost, objections)
@@ -76,10 +79,8 @@ def _lines(problem: Problem) -> set[str | None]:
 
 def _arrived(problem: Problem, windows: Sequence[Window]) -> dict[str, tuple[int, Flags]]:
     """By part the stock, and in which windows what is ordered now is there."""
-    return {
-        part.key: (part.stock, np.array([each.span.start >= problem.now + part.lead_time for each in windows], bool))
-        for part in problem.parts
-    }
+    wait = np.array([(each.span.start - problem.now) / MINUTE for each in windows])
+    return {part.key: (part.stock, wait >= part.lead_time / MINUTE) for part in problem.parts}
 
 
 def _wanted(
@@ -127,7 +128,8 @@ def _like(choices: Choices, pools: Ints, pooled: Choices) -> Ints:
         return (job * len(pools) + window) * max(pools.shape[1], 1) + crew
 
     own = key(choices.job, choices.window, pools[choices.window, choices.crew])
-    return np.searchsorted(key(pooled.job, pooled.window, pooled.crew), own)
+    found: Ints = np.searchsorted(key(pooled.job, pooled.window, pooled.crew), own)
+    return found
 
 
 def _with_moving(problem: Problem, windows: Sequence[Window], priced: Prices) -> tuple[Ints, Ints]:

@@ -17,7 +17,7 @@ def by_risk(choices: Choices, risk: Ints) -> Ints:
 
 
 def best_start(choices: Choices) -> Ints:
-    """Jobs by what a service saves, in all or an hour of the scarcest thing it takes; the cheaper plan, improved."""
+    """Jobs by what a service saves, in all or for what it takes of everything; the cheaper plan, improved."""
     saved = _most_saved(choices)
     orders = (saved, saved / np.maximum(_least_taken(choices), 1e-9))
     plans = [_greedy(choices, np.argsort(-order, kind="stable"), earliest=False) for order in orders]

@@ -1,9 +1,9 @@
 """Crews' hours, machines of a line down at once and parts in stock, as limits on options.
 
-Work of one crew in windows that do not overlap fits exactly when each window's jobs add up to no more than the crew's
-hours in it: whatever the order, no job has to begin or end at a certain time. Where windows overlap, what has to be
-done between the start of one and the end of another must fit into the crew's hours there, for every such pair
-(Horn 1974, "Some simple scheduling algorithms", Naval Research Logistics Quarterly 21); a job may then pause.
+Work of one crew in windows that do not overlap fits exactly when each window's jobs add up to no more than the
+crew's hours in it: whatever the order, no job has to begin or end at a certain time. Where windows overlap, what
+has to be done between the start of one and the end of another must fit into the crew's hours there, for every such
+pair (Horn 1974, "Some simple scheduling algorithms", Naval Research Logistics Quarterly 21); a job may then pause.
 """
 
 from __future__ import annotations
@@ -102,10 +102,10 @@ def overlapping(windows: Sequence[Window]) -> list[list[Window]]:
 def _lines(problem: Problem, windows: Sequence[Window], words: WindowWords, places: Places) -> Iterator[Limit]:
     line_of = np.array([each.line or "" for each in problem.jobs])
     moments = sorted({each.span.start for each in windows})
+    down = [np.array([each.span.start <= moment < each.span.end for each in windows], bool) for moment in moments]
     for line in problem.lines:
         own = np.flatnonzero((line_of == line.key)[places.job])
-        for moment in moments if len(own) else ():
-            during = np.array([each.span.start <= moment < each.span.end for each in windows])
+        for moment, during in zip(moments, down, strict=True):
             options = own[during[places.window[own]]]
             what = f"the {line.most_down} machines of line {line.key} that may be down on {words.of_moment(moment)}"
             yield Limit(what, line.most_down, options, np.ones_like(options))
@@ -114,7 +114,7 @@ def _lines(problem: Problem, windows: Sequence[Window], words: WindowWords, plac
 def _parts(problem: Problem, windows: Sequence[Window], places: Places) -> Iterator[Limit]:
     for part in problem.parts:
         arrival = problem.now + part.lead_time
-        early = np.array([each.span.start < arrival for each in windows])
+        early = np.array([each.span.start < arrival for each in windows], bool)
         pieces = np.array([each.parts.get(part.key, 0) for each in problem.jobs], np.int64)
         options = np.flatnonzero(early[places.window] & (pieces[places.job] > 0))
         what = f"the {part.stock} pieces of {part.key} that are there before {day(arrival)}"

@@ -12,8 +12,9 @@ from app.planning.problem import Crew, Job, Pin, Problem, Window
 class PinnedWork:
     """Pins settled one after the other; one without a crew goes to the able crew with most room.
 
-    `places`: (window, crew) by position of the job. `lost`: why a job's pin leads nowhere; it is not planned elsewhere,
-    since somebody accepted it. `said`: all contradictions. Work that contradicts something stays pinned all the same.
+    `places`: (window, crew) by position of the job. `lost`: why a job's pin leads nowhere; it is not planned
+    elsewhere, since somebody accepted it. `said`: all contradictions. Work that contradicts something stays pinned
+    all the same.
     """
 
     def __init__(self, problem: Problem, windows: Sequence[Window]) -> None:

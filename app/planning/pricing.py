@@ -1,7 +1,7 @@
 """What a service of each job would cost in each window, and what leaving it out would.
 
-A machine that was just renewed costs g an hour in the long run (renewed_life). Until H, the end of the plan, with T the
-life left, F(s) = P(T < s) and S = 1 - F:
+A machine that was just renewed costs g an hour in the long run (renewed_life). Until H, the end of the plan, with
+T the life left, F(s) = P(T < s) and S = 1 - F:
 
     service at s:  Cf F(s) + S(s) (Cp + loss) + g (E[min(T, H)] - E[min(T, s)])
     left out:      Cf F(H) + S(H) min(max(Cf - g R, 0), Cp)
@@ -10,10 +10,11 @@ Failures before the slot, the service, production lost in it, and life thrown aw
 have gone on living, each worth g. A machine left out keeps its risk until H and then owes what it is worse than a
 renewed one: it is serviced (Cp), or run to failure (Cf) after R more hours that a renewed machine would have cost g
 each; never less than nothing. These are the relative values of the renewal-reward process at average cost g (Barlow
-and Proschan 1965, "Mathematical Theory of Reliability"; Puterman 1994, "Markov Decision Processes", chapter 8), cut off
-at H and shifted by what no choice changes, so that all four terms are sums of money to be paid.
+and Proschan 1965, "Mathematical Theory of Reliability"; Puterman 1994, "Markov Decision Processes", chapter 8),
+cut off at H and shifted by what no choice changes, so that all four terms are sums of money to be paid.
 
-Beyond the longest horizon, and for R, the hazard is the mean of the later half: calibrated curves have level stretches.
+Beyond the longest horizon, and for R, the hazard is the mean of the later half: calibrated curves have level
+stretches.
 """
 
 from __future__ import annotations
@@ -61,11 +62,13 @@ class Ahead:
 
     def _since_start(self, hours: Floats) -> Floats:
         beyond = np.maximum(hours - self._hours[-1], 0.0)
-        return np.interp(hours, self._hours, self._hazards) + self._rate * beyond
+        found: Floats = np.interp(hours, self._hours, self._hazards) + self._rate * beyond
+        return found
 
     def hazard(self, hours: Floats) -> Floats:
         """Cumulated from now on."""
-        return self._since_start(hours + self._aged) - self._until_now
+        found: Floats = self._since_start(hours + self._aged) - self._until_now
+        return found
 
     def life_after(self, until: float) -> float:
         """E[T - until | T > until], at the hazard of the later half of the time until then."""
@@ -111,7 +114,8 @@ def prices(problem: Problem, windows: Sequence[Window]) -> Prices:
 
 
 def in_cents(amounts: Floats) -> Ints:
-    return np.rint(np.minimum(amounts, HIGHEST_COST) * CENTS).astype(np.int64)
+    cents: Ints = np.rint(np.minimum(amounts, HIGHEST_COST) * CENTS).astype(np.int64)
+    return cents
 
 
 def _slots(problem: Problem, windows: Sequence[Window]) -> Slots:

@@ -1,4 +1,4 @@
-"""What a schedule is asked for: jobs with risk and costs, and the windows, crews, lines, parts and set-ups there are."""
+"""What a schedule is asked for: jobs with risk and costs, windows, crews, lines, parts and set-ups."""
 
 from __future__ import annotations
 

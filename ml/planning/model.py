@@ -1,7 +1,8 @@
 """The choices as a CP-SAT model: a Boolean an option, a Boolean a set-up in a window, and a linear row a limit.
 
-A set-up is bound by each job that needs it and not by their sum: the relaxation is then as tight as that of facility
-location (Krarup and Pruzan 1983, "The simple plant location problem", European Journal of Operational Research 12).
+A set-up is bound by each job that needs it and not by their sum: the relaxation is then as tight as that of
+facility location (Krarup and Pruzan 1983, "The simple plant location problem", European Journal of Operational
+Research 12).
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
 Each limit gets a price a unit, and each job's need of a set-up a share of its cost. At any prices, the sum of every
 job's cheapest option, less what the limits are worth, bounds the cost of all plans from below (Held and Karp 1971,
 "The traveling-salesman problem and minimum spanning trees: part II", Mathematical Programming 1; Fisher 1981, "The
-Lagrangian relaxation method for solving integer programming problems", Management Science 27). Prices rise where the
-cheapest options take more than there is, by Polyak's step towards the best plan known; after some hundred rounds the
-bound is that of the linear relaxation, at a hundredth of its time.
+Lagrangian relaxation method for solving integer programming problems", Management Science 27). Prices rise where
+the cheapest options take more than there is, by Polyak's step towards the best plan known; after some hundred
+rounds the bound is that of the linear relaxation, at a hundredth of its time.
 """
 
 from __future__ import annotations
@@ -74,10 +74,11 @@ class Relaxed:
 
     def _dearer(self, prices: Floats) -> Floats:
         cost = self._choices.cost + self._columns @ prices
-        if not len(cost):
-            return cost
-        least = np.minimum(np.minimum.reduceat(cost, self._starts), self._left)
-        return cost - np.repeat(least, self._sizes)
+        if len(cost):
+            least = np.minimum(np.minimum.reduceat(cost, self._starts), self._left)
+            cost -= np.repeat(least, self._sizes)
+        dearer: Floats = cost
+        return dearer
 
     def _first_prices(self) -> Floats:
         """Limits are worth nothing, and each set-up is shared out evenly."""

@@ -1,0 +1,140 @@
+"""Why a machine is serviced when it is, or not at all, in words and money."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+
+from app.planning.choices import NONE, Ints
+from app.planning.day_words import WindowWords, day
+from app.planning.framing import Framed
+from app.planning.ledger import Ledger
+from app.planning.machine_costs import CLASS, DEFAULT, MachineCosts
+from app.planning.pricing import CENTS
+from app.planning.problem import Job
+from app.planning.words import Words, number, percent
+
+FIGURES = {
+    "preventive": "the cost of a service",
+    "failure": "the cost of a failure",
+    "downtime_per_hour": "the cost of an hour down",
+    "repair_hours": "the hours of a repair",
+}
+# More of what is in the way would not make a reason clearer.
+MOST_NAMED = 2
+
+
+class Reasons:
+    """Of one plan; `chosen` is an option or NONE by job."""
+
+    def __init__(self, framed: Framed, chosen: Ints) -> None:
+        self._framed, self._choices = framed, framed.choices
+        self._ledger = Ledger(framed.choices, chosen)
+        self._windows = WindowWords(framed.windows)
+        self._words = Words(framed.problem.currency, timedelta(days=1))
+        self._end = day(framed.problem.until)
+
+    def planned(self, job: int, option: int) -> str:
+        asked = self._framed.problem.jobs[job]
+        kept = ["Accepted work, kept where it is."] if self._choices.pinned[option] else []
+        if asked.curve is None:
+            return " ".join([*kept, f"Its cost is not known: {asked.unknown}."])
+        waiting = self._if_waiting(job, int(self._choices.window[option]))
+        elsewhere = [] if kept else self._better_elsewhere(job, option)
+        return " ".join([*kept, waiting, *elsewhere, self._costs(asked.costs)])
+
+    def left_out(self, job: int) -> str:
+        asked = self._framed.problem.jobs[job]
+        if job in self._framed.lost:
+            return f"Not planned anew, since it is accepted work {self._framed.lost[job]}."
+        if asked.curve is None:
+            return f"Not planned, {asked.unknown}."
+        risk = f"{percent(float(self._framed.prices.left_risk[job]))} until {self._end}"
+        if not self._framed.doable[job].any():
+            return f"{risk}: {self._why_never(asked)}. {self._costs(asked.costs)}"
+        return f"{risk}: {self._why_not(job)} {self._costs(asked.costs)}"
+
+    def _if_waiting(self, job: int, window: int) -> str:
+        """Against the next window in which the job could be done, or against none."""
+        prices = self._framed.prices
+        now, cost = float(prices.risk[job, window]), int(prices.service[job, window])
+        later = np.flatnonzero(self._framed.doable[job, window + 1 :].any(axis=1)) + window + 1
+        if len(later) and prices.service[job, later[0]] >= cost:
+            waiting, risk = int(prices.service[job, later[0]]), float(prices.risk[job, later[0]])
+            what = f"If you wait for the window of {self._windows.of(self._framed.windows[later[0]])}"
+        else:
+            waiting, risk = int(prices.left[job]), float(prices.left_risk[job])
+            what = f"Without a service until {self._end}"
+        change, extra = f"risk {number(now)} → {percent(risk)}", waiting - cost
+        if extra < 0:
+            return f"{what}: {change}, and {self._money(-extra)} less expected cost."
+        return f"{what}: {change}, expected extra cost {self._money(extra)}."
+
+    def _better_elsewhere(self, job: int, option: int) -> list[str]:
+        """Why not in the window that would be cheaper for this machine alone."""
+        options = self._choices.options_of(job)
+        cheapest = options.start + int(np.argmin(self._choices.cost[options]))
+        saved = int(self._choices.cost[option] - self._choices.cost[cheapest])
+        if saved <= 0:
+            return []
+        self._ledger.release(option)
+        why = self._in_the_way(job, cheapest)
+        self._ledger.take(option)
+        when = self._windows.of(self._framed.windows[int(self._choices.window[cheapest])])
+        return [f"{when} would cost {self._money(saved)} less, but {why}."]
+
+    def _why_not(self, job: int) -> str:
+        """It could be done, and is not: it does not pay, or others need more what it would take."""
+        options = self._choices.options_of(job)
+        if options.start == options.stop:
+            return self._too_dear(job)
+        cheapest = options.start + int(np.argmin(self._choices.cost[options]))
+        saved = int(self._choices.left[job] - self._choices.cost[cheapest])
+        when = self._windows.of(self._framed.windows[int(self._choices.window[cheapest])])
+        return f"a service on {when} would save {self._money(saved)}, but {self._in_the_way(job, cheapest)}."
+
+    def _too_dear(self, job: int) -> str:
+        service, possible = self._framed.prices.service[job], self._framed.doable[job].any(axis=1)
+        best = int(np.argmin(np.where(possible, service, np.iinfo(np.int64).max)))
+        more = int(service[best] - self._framed.prices.left[job])
+        when = self._windows.of(self._framed.windows[best])
+        return f"even the best window, {when}, would cost {self._money(max(more, 0))} more than it saves."
+
+    def _in_the_way(self, job: int, option: int) -> str:
+        """Of all places for the job in that window."""
+        options = self._choices.options_of(job)
+        same = options.start + np.flatnonzero(self._choices.window[options] == self._choices.window[option])
+        full = [self._ledger.in_the_way(int(each)) for each in same]
+        setup = self._framed.problem.jobs[job].setup
+        if not all(full):
+            unpaid = self._choices.shared[option] != NONE and setup is not None
+            return f"the set-up {setup} would be paid for it alone" if unpaid else "that would cost more in all"
+        limits = dict.fromkeys(each for rows in full for each in rows)
+        what = [self._choices.limits[each].what for each in limits]
+        more = f" and {len(what) - MOST_NAMED} more" if len(what) > MOST_NAMED else ""
+        return f"{' and '.join(what[:MOST_NAMED])}{more} are taken by work that saves more"
+
+    def _why_never(self, job: Job) -> str:
+        problem, windows = self._framed.problem, self._framed.windows
+        opened = [each for each in windows if each.opens(job.line)]
+        able = [each for each in problem.crews if each.can(job.skill)]
+        if not opened:
+            return f"no window of line {job.line} is ahead"
+        if not able:
+            return f"no crew has the skill {job.skill}"
+        if not any(crew.minutes(window.span) >= job.minutes for crew in able for window in opened):
+            return f"no crew that could do it has {job.minutes / 60:g} h in a window of its line"
+        return f"{' or '.join(job.parts)} is not there in time for any window"
+
+    def _costs(self, costs: MachineCosts) -> str:
+        failure, service = self._words.money(costs.whole_failure), self._words.money(costs.preventive)
+        said = [f"A failure costs {failure}, a service {service}."]
+        for whence, words in ((CLASS, "its class"), (DEFAULT, "the plant's defaults")):
+            taken = [FIGURES[name] for name, each in costs.whence.items() if each == whence]
+            if taken:
+                said.append(f"Taken from {words}: {', '.join(taken)}.")
+        return " ".join(said)
+
+    def _money(self, cents: int) -> str:
+        return self._words.money(cents / CENTS)
