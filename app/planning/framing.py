@@ -125,7 +125,8 @@ def _like(choices: Choices, pools: Ints, pooled: Choices) -> Ints:
     """By option the pooled one of its job, window and pool."""
 
     def key(job: Ints, window: Ints, crew: Ints) -> Ints:
-        return (job * len(pools) + window) * max(pools.shape[1], 1) + crew
+        place: Ints = (job * len(pools) + window) * max(pools.shape[1], 1) + crew
+        return place
 
     own = key(choices.job, choices.window, pools[choices.window, choices.crew])
     found: Ints = np.searchsorted(key(pooled.job, pooled.window, pooled.crew), own)

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.planning.choices import NONE, Choices, Ints
+from app.planning.choices import NONE, Choices, Flags, Floats, Ints
 from app.planning.ledger import Ledger
 
 # After a few rounds hardly a job finds a better place.
 MOST_ROUNDS = 10
 
 
-def by_risk(choices: Choices, risk: Ints) -> Ints:
+def by_risk(choices: Choices, risk: Floats) -> Ints:
     """The riskiest machine first, each in the first window that has room and costs less than leaving it out."""
-    return _greedy(choices, np.argsort(-risk, kind="stable"), earliest=True)
+    return _greedy(choices, -risk, rank=np.arange(len(choices), dtype=np.float64))
 
 
 def best_start(choices: Choices) -> Ints:
     """Jobs by what a service saves, in all or for what it takes of everything; the cheaper plan, improved."""
     saved = _most_saved(choices)
     orders = (saved, saved / np.maximum(_least_taken(choices), 1e-9))
-    plans = [_greedy(choices, np.argsort(-order, kind="stable"), earliest=False) for order in orders]
-    return improved(choices, min(plans, key=choices.total))
+    return improved(choices, min((_greedy(choices, -order) for order in orders), key=choices.total))
+
+
+def guided(choices: Choices, dearer: Floats) -> Ints:
+    """Jobs by what a service saves, each where it is least dear at the prices of what is scarce; improved."""
+    return improved(choices, _greedy(choices, -_most_saved(choices), rank=dearer))
 
 
 def improved(choices: Choices, chosen: Ints) -> Ints:
@@ -39,42 +43,44 @@ def improved(choices: Choices, chosen: Ints) -> Ints:
     return min((chosen, ledger.chosen), key=choices.total)
 
 
-def _greedy(choices: Choices, order: Ints, *, earliest: bool) -> Ints:
+def _greedy(choices: Choices, order: Floats, rank: Floats | None = None) -> Ints:
+    """Jobs with the lowest `order` first, each in the place of lowest `rank`, or of lowest cost without one."""
     ledger = Ledger(choices)
     for option in np.flatnonzero(choices.pinned):
         ledger.take(int(option))
-    has_choice = _has_choice(choices)
-    for job in order[has_choice[order]]:
-        _take_best(choices, ledger, int(job), earliest=earliest)
+    jobs, has_choice = np.argsort(order, kind="stable"), _has_choice(choices)
+    for job in jobs[has_choice[jobs]]:
+        _take_best(choices, ledger, int(job), rank=rank)
     return ledger.chosen
 
 
 def _take_best(
-    choices: Choices, ledger: Ledger, job: int, *, preferred: int = NONE, earliest: bool = False
+    choices: Choices, ledger: Ledger, job: int, *, preferred: int = NONE, rank: Floats | None = None
 ) -> None:
     options = choices.options_of(job)
     cost = ledger.cost(options)
     possible = np.flatnonzero(ledger.fits(options) & (cost < choices.left[job]))
-    if len(possible):
-        cheapest = possible[0] if earliest else possible[np.argmin(cost[possible])]
-        kept = preferred - options.start
-        stays = preferred != NONE and kept in possible and cost[kept] == cost[cheapest]
-        ledger.take(options.start + int(kept if stays else cheapest))
+    if not len(possible):
+        return
+    best = possible[np.argmin((cost if rank is None else rank[options])[possible])]
+    kept = preferred - options.start
+    stays = preferred != NONE and kept in possible and cost[kept] == cost[best]
+    ledger.take(options.start + int(kept if stays else best))
 
 
-def _has_choice(choices: Choices) -> np.ndarray:
+def _has_choice(choices: Choices) -> Flags:
     free = np.diff(choices.first) > 0
     free[choices.job[choices.pinned]] = False
     return free
 
 
-def _most_saved(choices: Choices) -> Ints:
-    saved = np.zeros(len(choices.left), np.int64)
+def _most_saved(choices: Choices) -> Floats:
+    saved = np.zeros(len(choices.left))
     np.maximum.at(saved, choices.job, choices.left[choices.job] - choices.cost)
     return saved
 
 
-def _least_taken(choices: Choices) -> np.ndarray:
+def _least_taken(choices: Choices) -> Floats:
     """Of each job, how much of what there is its least greedy option takes."""
     taken = np.zeros(len(choices))
     for limit in choices.limits:

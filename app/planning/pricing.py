@@ -24,15 +24,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
-import numpy.typing as npt
 
+from app.planning.choices import Floats, Ints
 from app.planning.machine_costs import MachineCosts
 from app.planning.optimiser import HIGHEST_COST
 from app.planning.problem import Job, Problem, Window
 from app.risk.curve import ROUNDING, Curve
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 CENTS = 100
 HOUR = timedelta(hours=1)
 # A machine that never fails would live for ever; sums stay finite.

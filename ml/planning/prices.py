@@ -13,12 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
-from app.planning.choices import NONE, Choices, Ints
+from app.planning.choices import NONE, Choices, Floats, Ints
 
-Floats = npt.NDArray[np.float64]
 ROUNDS = 400
 # Polyak's factor; falls by a third after so many rounds without a better bound.
 FIRST_STEP, FALL, PATIENCE = 1.0, 1.5, 10

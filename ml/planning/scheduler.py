@@ -6,13 +6,13 @@ import time
 
 import numpy as np
 
-from app.planning.choices import NONE, Choices, Flags, Ints
+from app.planning.choices import NONE, Choices, Flags, Floats, Ints
 from app.planning.framing import Framed, framed
-from app.planning.greedy import best_start, improved
+from app.planning.greedy import best_start, guided, improved
 from app.planning.problem import Problem
 from app.planning.schedule import Schedule, write_up
 from ml.planning.blocks import block
-from ml.planning.prices import Bound, Floats, Relaxed
+from ml.planning.prices import Bound, Relaxed
 from ml.planning.search import GAP, WORK_PER_SECOND, Effort, Found, search
 
 # So many options are searched at once; more are searched a few crews at a time, the most promising of theirs.
@@ -33,6 +33,7 @@ def schedule(problem: Problem, seconds: float = 20.0) -> Schedule:
     asked = framed(problem)
     start = best_start(asked.choices)
     bound = Relaxed(asked.pooled).bound(asked.choices.total(start))
+    start = min((start, guided(asked.choices, bound.dearer[asked.pool_of])), key=asked.choices.total)
     kept = max(KEPT_SHARE * seconds, KEPT_OF_FRAMING * (time.monotonic() - started))
     found = _searched(asked, start, bound, Effort(started + seconds - kept, seconds * WORK_PER_SECOND))
     return write_up(asked, improved(asked.choices, found.chosen), found.bound)
