@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import time
 from collections import Counter, defaultdict
 from datetime import timedelta
 
@@ -88,6 +90,14 @@ def jobs_named(draw, machine):
         setup="crane" if draw(st.integers(0, 2)) == 0 else None,
         proposed_window=draw(st.sampled_from([None, "night 1", "night 2"])),
     )  # fmt: skip
+
+
+def crashes(problem, seconds):
+    os.abort()
+
+
+def hangs(problem, seconds):
+    time.sleep(600)
 
 
 def broken(problem, services):
