@@ -1,7 +1,7 @@
 """A schedule made in a process of its own: a crash or a hang of the solver costs the search, and not the worker.
 
-OR-Tools 9.15 is native code with open reports of crashes (google/or-tools issues 5048, 5288, 5297), and no setting
-bounds its memory (issue 1944). The process ends with the schedule, and its memory with it.
+OR-Tools 9.15 is native code that is known to crash at times (google/or-tools issues 5025, 5048, 5288), and no
+setting bounds its memory (issue 1944). The process ends with the schedule, and its memory with it.
 """
 
 from __future__ import annotations

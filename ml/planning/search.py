@@ -17,8 +17,8 @@ from ml.planning.model import Model, chosen_of
 SEED = 1
 # Costs come from risks that are known to some per cent; the last tenths of one are not worth waiting for.
 GAP = 0.002
-# A core does about 0.9 of CP-SAT's units of work a second; given a third of it, plans are still the same.
-WORK_PER_SECOND = 0.3
+# A core does 0.45 to 0.9 of CP-SAT's units of work a second; given half a core, plans are the same every time.
+WORK_PER_SECOND = 0.2
 
 
 class Effort:
