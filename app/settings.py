@@ -131,6 +131,15 @@ class Settings(BaseSettings):
         800, ge=0, le=1e12, description="Cost of a planned service where a machine names none."
     )
     failure_cost: float = Field(8000, ge=0, le=1e12, description="Cost of a failure where a machine names none.")
+    plan_ahead: Duration = Field(
+        timedelta(days=28), le=timedelta(days=366), description="How far ahead services are planned."
+    )
+    plan_seconds: float = Field(
+        20, gt=0, le=600, description="How long the cheapest plan is looked for, in seconds."
+    )
+    moving_cost: float = Field(
+        50, ge=0, le=1e12, description="What a planned service has to save before it moves to another day."
+    )
     scoring_within: Duration = Field(
         timedelta(minutes=1),
         description="How soon after its bucket a machine is scored; much later its risk counts as too old.",

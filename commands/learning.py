@@ -108,14 +108,14 @@ def score(as_of: TimeOption = None) -> None:
 
 @app.command()
 def plan() -> None:
-    """Propose a service date for every machine whose risk calls for one.
+    """Plan services: when, by which crew and why, at the least expected cost.
 
     Example: `wearwatch plan`
     """
     from ml.jobs.plan import plan as make
 
     with database() as (engine, settings):
-        out.print(make(engine, settings))
+        out.print(make(engine, settings).summary)
 
 
 @models.command("list")

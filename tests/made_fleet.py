@@ -360,7 +360,13 @@ def make_readings(session: Session, machines: list[Machine], now: datetime) -> N
 
 
 def make_plan(session: Session, machines: list[Machine], now: datetime) -> None:
-    plan = Plan(as_of=now)
+    plan = Plan(
+        as_of=now,
+        ends_at=now + timedelta(days=28),
+        cost=18_400.0,
+        bound=18_290.0,
+        assumptions=["60 machines are taken to need 4 h each, as nothing is said of their class."],
+    )
     session.add(plan)
     session.flush()
     due = {ALARM: 1, "conv-07": 3, "pump-05": 3}
@@ -369,12 +375,16 @@ def make_plan(session: Session, machines: list[Machine], now: datetime) -> None:
         if found is None:
             continue
         days = due.get(machine.key)
+        start = now.replace(minute=0, second=0, microsecond=0) + timedelta(days=days) if days else None
         session.add(
             PlanItem(
                 plan_id=plan.id,
                 machine_id=machine.id,
                 prediction_id=found.prediction_id,
-                service_by=now.replace(minute=0, second=0, microsecond=0) + timedelta(days=days) if days else None,
+                service_by=start,
+                ends_at=start + timedelta(hours=4) if start else None,
+                crew="early shift" if days else None,
+                planned_window=f"day {start.date()}" if start else None,
                 probability_by_then=0.12 if days else None,
                 cost_now=900.0 if days else None,
                 cost_if_waiting=4680.0 if days else None,

@@ -111,7 +111,7 @@ def broken(problem, services):
         start = max(window.span.start, problem.now)
         if not (problem.now < window.span.end and start < problem.until and window.opens(job.line)):
             said.append(f"{job.machine}: window")
-        if not who.can(job.skill):
+        if not who.can(job):
             said.append(f"{job.machine}: skill")
         work[service.crew].append((start, window.span.end, job.minutes))
         down.append((job.line, start, window.span.end))

@@ -205,6 +205,8 @@ class ProposedService:
     name: str | None
     line: str | None
     service_by: datetime
+    ends_at: datetime | None
+    crew: str | None
     probability_by_then: float | None
     cost_now: float | None
     cost_if_waiting: float | None
@@ -253,7 +255,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Day:
-    """The services that fall due on one calendar day (UTC)."""
+    """The services that begin on one calendar day (UTC)."""
 
     at: datetime
     services: tuple[ProposedService, ...]
@@ -261,8 +263,14 @@ class Day:
 
 @dataclass(frozen=True)
 class PlanPage:
+    """`gap`: by how much of its cost the plan could be cheaper at most; `notes`: what it assumed and objects to."""
+
     frame: Frame
     as_of: datetime | None
+    until: datetime | None
+    cost: float | None
+    gap: float | None
+    notes: tuple[str, ...]
     days: tuple[Day, ...]
     left_out: tuple[LeftOut, ...]
     cost_now: float | None

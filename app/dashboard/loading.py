@@ -105,6 +105,8 @@ def _proposed(proposed: planning_store.Proposed) -> ProposedService | None:
         name=machine.name,
         line=machine.line,
         service_by=item.service_by,
+        ends_at=item.ends_at,
+        crew=item.crew,
         probability_by_then=item.probability_by_then,
         cost_now=item.cost_now,
         cost_if_waiting=item.cost_if_waiting,

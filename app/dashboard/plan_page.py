@@ -7,21 +7,31 @@ from datetime import datetime, time
 from itertools import groupby
 
 from app.dashboard.context import Day, Frame, LeftOut, PlanPage, ProposedService
+from app.planning.tables import Plan
 
 
 def plan_page(
-    frame: Frame, as_of: datetime | None, services: Sequence[ProposedService], left_out: Sequence[LeftOut]
+    frame: Frame, plan: Plan | None, services: Sequence[ProposedService], left_out: Sequence[LeftOut]
 ) -> PlanPage:
     """`services` in the order of their dates."""
     days = groupby(services, key=lambda service: service.service_by.date())
     return PlanPage(
         frame=frame,
-        as_of=as_of,
+        as_of=plan.as_of if plan else None,
+        until=plan.ends_at if plan else None,
+        cost=plan.cost if plan else None,
+        gap=plan.gap if plan else None,
+        notes=_notes(plan) if plan else (),
         days=tuple(Day(datetime.combine(day, time(12), frame.now.tzinfo), tuple(group)) for day, group in days),
         left_out=tuple(left_out),
         cost_now=_total([service.cost_now for service in services]),
         cost_if_waiting=_total([service.cost_if_waiting for service in services]),
     )
+
+
+def _notes(plan: Plan) -> tuple[str, ...]:
+    changed = ["What the plan keeps to was changed; a new one is being made."] if plan.outdated else []
+    return (*changed, *plan.objections, *plan.assumptions)
 
 
 def _total(amounts: Sequence[float | None]) -> float | None:

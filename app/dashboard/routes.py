@@ -94,8 +94,7 @@ def add_event(
 @pages.get("/plan")
 def show_plan(session: SessionDep, settings: SettingsDep, principal: PrincipalDep, now: NowDep) -> Response:
     plan, services, left_out = loading.plan_facts(session)
-    as_of = plan.as_of if plan else None
-    return answer(plan_page(frame(settings, principal, now, "plan"), as_of, services, left_out))
+    return answer(plan_page(frame(settings, principal, now, "plan"), plan, services, left_out))
 
 
 @pages.get("/models")

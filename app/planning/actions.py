@@ -1,7 +1,8 @@
-"""Making a plan: from what is served of every machine to proposed services with their reasons."""
+"""Making a plan: from what is served of every machine to a problem, and from its schedule to what is kept."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,14 +10,28 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.announce import announce
-from app.planning import store
-from app.planning.optimiser import HIGHEST_COST, Costs, Threshold, propose
-from app.planning.renewed_life import Rates, renewed_rates
-from app.risk.assess import STATUS_HORIZON_HOURS, Assessment
-from app.risk.curve import Curve
+from app.planning import resource_store, store
+from app.planning.assembly import Asked, Candidate, Terms, assemble
+from app.planning.machine_costs import Given
+from app.planning.renewed_life import renewed_rates
+from app.planning.resource_schemas import Resources
+from app.planning.schedule import LeftOut, Schedule, Service
 from app.risk.reading_risk import assessment_of, curve_of
 from app.risk.store import Watched, watched_fleet
 from app.settings import Settings
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """What a plan is made of: `ids` by machine are those of the machine and of the prediction that it rests on."""
+
+    candidates: tuple[Candidate, ...]
+    resources: Resources
+    terms: Terms
+    ids: dict[str, tuple[int, int | None]]
+
+    def asked(self) -> Asked:
+        return assemble(self.candidates, self.resources, self.terms)
 
 
 @dataclass(frozen=True)
@@ -32,56 +47,72 @@ class MadePlan:
         return f"Plan {self.id}: {self.services} services proposed, {self.left_out} machines left out."
 
 
-def make_plan(session: Session, settings: Settings, as_of: datetime) -> MadePlan:
-    """Propose a service for every machine that calls for one, and say of every other why it has none."""
-    fleet = [(watched, assessment_of(watched, settings, as_of)) for watched in watched_fleet(session)]
-    usable = [curve for watched, assessment in fleet if (curve := _usable_curve(watched, assessment))]
-    rates = renewed_rates(store.lived(session, as_of), usable)
-    items = [_item(watched, assessment, rates, settings, as_of) for watched, assessment in fleet]
-    plan_id = store.keep_plan(session, as_of, items)
-    announce(session, "plan")
-    planned = sum(item["service_by"] is not None for item in items)
-    return MadePlan(plan_id, planned, len(items) - planned)
+def fleet_to_plan(session: Session, settings: Settings, now: datetime) -> Fleet:
+    watched, proposed = watched_fleet(session), store.proposed_windows(session)
+    candidates = tuple(_candidate(each, proposed.get(each.machine.id), settings, now) for each in watched)
+    rates = renewed_rates(store.lived(session, now), [each.curve for each in candidates if each.curve])
+    plant = Given(settings.preventive_cost, settings.failure_cost, 0.0, 0.0)
+    terms = Terms(now, now + settings.plan_ahead, plant, rates, settings.moving_cost, settings.currency)
+    ids = {each.machine.key: (each.machine.id, each.prediction.id if each.prediction else None) for each in watched}
+    return Fleet(candidates, resource_store.resources(session), terms, ids)
 
 
-def _usable_curve(watched: Watched, assessment: Assessment) -> Curve | None:
-    said = watched.prediction
-    if said is None or assessment.reason is not None:
-        return None
-    return curve_of(said.horizons_hours, said.probabilities)
+def _candidate(watched: Watched, proposed_window: str | None, settings: Settings, now: datetime) -> Candidate:
+    machine, said = watched.machine, watched.prediction
+    reason = assessment_of(watched, settings, now).reason
+    usable = said is not None and reason is None
+    return Candidate(
+        machine=machine.key,
+        site=machine.site,
+        line=machine.line,
+        asset_class=machine.asset_class,
+        costs=Given(machine.preventive_cost, machine.failure_cost, machine.downtime_cost_per_hour),
+        curve=curve_of(said.horizons_hours, said.probabilities) if said and usable else None,
+        curve_from=said.as_of if said else now,
+        unknown=reason or "",
+        proposed_window=proposed_window,
+    )
 
 
-def _item(
-    watched: Watched, assessment: Assessment, rates: Rates, settings: Settings, as_of: datetime
-) -> dict[str, Any]:
-    curve, said = _usable_curve(watched, assessment), watched.prediction
-    item: dict[str, Any] = {
-        "machine_id": watched.machine.id,
-        "prediction_id": said.id if said else None,
-        "currency": settings.currency,
+def keep(session: Session, fleet: Fleet, asked: Asked, schedule: Schedule) -> MadePlan:
+    """What somebody changed while it was looked for makes it outdated at once."""
+    plan = {
+        "as_of": fleet.terms.now,
+        "ends_at": fleet.terms.until,
+        "cost": schedule.cost,
+        "bound": schedule.bound,
+        "objections": list(schedule.objections),
+        "assumptions": list(asked.assumptions),
+        "outdated": resource_store.resources(session) != fleet.resources,
     }
-    if curve is None or said is None:
-        unknown = dict.fromkeys(("service_by", "probability_by_then", "cost_now", "cost_if_waiting"))
-        return item | unknown | {"reason": f"Not planned, {assessment.reason}."}
-    proposal = propose(
-        curve, _costs(watched, rates, settings), _threshold(settings), said.as_of, as_of, settings.currency
-    )
-    return item | vars(proposal)
+    plan_id = store.keep_plan(session, plan, _items(fleet, schedule))
+    announce(session, "plan")
+    return MadePlan(plan_id, len(schedule.services), len(schedule.left_out))
 
 
-def _costs(watched: Watched, rates: Rates, settings: Settings) -> Costs:
-    own_preventive, own_failure = watched.machine.preventive_cost, watched.machine.failure_cost
-    preventive = min(settings.preventive_cost if own_preventive is None else own_preventive, HIGHEST_COST)
-    failure = min(settings.failure_cost if own_failure is None else own_failure, HIGHEST_COST)
-    return Costs(
-        preventive,
-        failure,
-        rates.cost_per_hour(preventive, failure),
-        preventive_is_default=own_preventive is None,
-        failure_is_default=own_failure is None,
-    )
+def _items(fleet: Fleet, schedule: Schedule) -> Sequence[dict[str, Any]]:
+    currency = fleet.terms.currency
+    every: tuple[Service | LeftOut, ...] = (*schedule.services, *schedule.left_out)
+    return [
+        {"machine_id": machine_id, "prediction_id": prediction_id, "currency": currency, "reason": each.reason}
+        | (_service(each) if isinstance(each, Service) else _left_out(each))
+        for each in every
+        for machine_id, prediction_id in [fleet.ids[each.machine]]
+    ]
 
 
-def _threshold(settings: Settings) -> Threshold:
-    """The same risks as on the pages: a warning soon, or an alarm anywhere within the longest horizon."""
-    return Threshold(STATUS_HORIZON_HOURS, settings.warn_probability, settings.alarm_probability)
+def _service(service: Service) -> dict[str, Any]:
+    return {
+        "service_by": service.starts_at,
+        "ends_at": service.ends_at,
+        "crew": service.crew,
+        "planned_window": service.window,
+        "probability_by_then": service.probability_by_then,
+        "cost_now": service.cost,
+        "cost_if_waiting": service.cost_if_waiting,
+    }
+
+
+def _left_out(left: LeftOut) -> dict[str, Any]:
+    nothing = dict.fromkeys(("service_by", "ends_at", "crew", "planned_window", "cost_if_waiting"))
+    return {**nothing, "probability_by_then": left.probability, "cost_now": left.cost}

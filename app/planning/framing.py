@@ -55,22 +55,19 @@ def framed(problem: Problem) -> Framed:
 def _doable(problem: Problem, windows: Sequence[Window]) -> Flags:
     """The line is open, the crew has the skill and the hours, and the parts can be there."""
     hours = np.array([[crew.minutes(each.span) for crew in problem.crews] for each in windows], np.int64)
-    able = {skill: np.array([crew.can(skill) for crew in problem.crews], bool) for skill in _skills(problem)}
+    kinds = {(job.skill, job.site): job for job in problem.jobs}
+    able = {kind: np.array([crew.can(job) for crew in problem.crews], bool) for kind, job in kinds.items()}
     opened = {line: np.array([each.opens(line) for each in windows], bool) for line in _lines(problem)}
     found = np.zeros((len(problem.jobs), len(windows), len(problem.crews)), np.bool_)
     arrived = _arrived(problem, windows)
     for number, job in enumerate(problem.jobs):
-        if job.curve is not None and found[number].size:
+        if job.plannable and job.curve is not None and found[number].size:
             there = opened[job.line].copy()
             for part, pieces in job.parts.items():
                 stock, later = arrived.get(part, (0, np.zeros(len(windows), bool)))
                 there &= later | (stock >= pieces)
-            found[number] = there[:, None] & able[job.skill] & (hours >= job.minutes)
+            found[number] = there[:, None] & able[job.skill, job.site] & (hours >= job.minutes)
     return found
-
-
-def _skills(problem: Problem) -> set[str | None]:
-    return {job.skill for job in problem.jobs}
 
 
 def _lines(problem: Problem) -> set[str | None]:

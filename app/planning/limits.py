@@ -33,14 +33,14 @@ def each_alone(problem: Problem, windows: Sequence[Window]) -> Ints:
 
 
 def alike(problem: Problem, windows: Sequence[Window]) -> Ints:
-    """By window and crew the first crew that has the same skills and hours then; itself where windows overlap."""
+    """By window and crew the first of the same skills, site and hours then; itself where windows overlap."""
     pools = each_alone(problem, windows)
     if len(overlapping(windows)) < len(windows):
         return pools
     for number, window in enumerate(windows):
-        first: dict[tuple[frozenset[str], int], int] = {}
+        first: dict[tuple[frozenset[str], str | None, int], int] = {}
         for crew_number, crew in enumerate(problem.crews):
-            kind = crew.skills, crew.minutes(window.span)
+            kind = crew.skills, crew.site, crew.minutes(window.span)
             pools[number, crew_number] = first.setdefault(kind, crew_number)
     return pools
 

@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from app.planning.optimiser import HIGHEST_COST
 from app.planning.renewed_life import Rates
 
 CLASS, DEFAULT = "its class's", "default"
+# More than any machine costs; keeps sums finite whatever is typed.
+HIGHEST_COST = 1e12
 # A year; more than any repair takes, and keeps sums finite.
 MOST_HOURS = 8766.0
 

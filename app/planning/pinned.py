@@ -9,6 +9,12 @@ from app.planning.day_words import WindowWords, hours_words
 from app.planning.problem import Crew, Job, Pin, Problem, Window
 
 
+def lacking_crew(job: Job) -> str:
+    """Where no crew can do it."""
+    there = f" in {job.site}" if job.site is not None else ""
+    return f"no crew works{there}" if job.skill is None else f"no crew has the skill {job.skill}{there}"
+
+
 class PinnedWork:
     """Pins settled one after the other; one without a crew goes to the able crew with most room.
 
@@ -63,7 +69,7 @@ class PinnedWork:
         room = {
             number: crew.minutes(self._windows[window].span) - self._taken[number, window]
             for number, crew in enumerate(self._problem.crews)
-            if crew.can(job.skill)
+            if crew.can(job)
         }
         return max(room, key=lambda number: room[number], default=None)
 
@@ -71,13 +77,14 @@ class PinnedWork:
         if window is None:
             return f"pinned to the window {pin.window}, which is over or not among those of the plan"
         when = self._words.of(self._windows[window])
-        lacking = f"no crew has the skill {job.skill}" if pin.crew is None else f"there is no crew {pin.crew}"
+        lacking = lacking_crew(job) if pin.crew is None else f"there is no crew {pin.crew}"
         return f"pinned to {when}, and {lacking}"
 
     def _object(self, job: Job, window: Window, crew: Crew) -> None:
         pinned, minutes = f"{job.machine} is pinned to {self._words.of(window)}", crew.minutes(window.span)
-        if not crew.can(job.skill):
-            self.said.append(f"{pinned} and crew {crew.key}, which lacks the skill {job.skill}.")
+        if not crew.can(job):
+            lacks = f"lacks the skill {job.skill}" if crew.site in (None, job.site) else f"works in {crew.site}"
+            self.said.append(f"{pinned} and crew {crew.key}, which {lacks}.")
         if not window.opens(job.line):
             self.said.append(f"{pinned}, which is no window of line {job.line}.")
         if minutes < job.minutes:

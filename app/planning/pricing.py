@@ -26,8 +26,7 @@ from datetime import timedelta
 import numpy as np
 
 from app.planning.choices import Floats, Ints
-from app.planning.machine_costs import MachineCosts
-from app.planning.optimiser import HIGHEST_COST
+from app.planning.machine_costs import HIGHEST_COST, MachineCosts
 from app.planning.problem import Job, Problem, Window
 from app.risk.curve import ROUNDING, Curve
 

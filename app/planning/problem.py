@@ -33,7 +33,7 @@ class Window:
 
     key: str
     span: Span
-    lines: frozenset[str] | None = None
+    lines: frozenset[str | None] | None = None
     loss_share: float = 1.0
 
     def opens(self, line: str | None) -> bool:
@@ -42,14 +42,15 @@ class Window:
 
 @dataclass(frozen=True)
 class Crew:
-    """Works on one machine at a time, within its shifts."""
+    """Works on one machine at a time, within its shifts; with a `site` only there."""
 
     key: str
     skills: frozenset[str]
     shifts: tuple[Span, ...]
+    site: str | None = None
 
-    def can(self, skill: str | None) -> bool:
-        return skill is None or skill in self.skills
+    def can(self, job: Job) -> bool:
+        return self.site in (None, job.site) and (job.skill is None or job.skill in self.skills)
 
     def minutes(self, span: Span) -> int:
         return sum(shift.shared_minutes(span) for shift in self.shifts)
@@ -84,7 +85,8 @@ class Setup:
 class Job:
     """The service of one machine. Without a `curve` it is not planned, for the reason that `unknown` names.
 
-    `curve` starts at `curve_from`; `minutes` is the work of one crew; `proposed_window` is the last plan's.
+    `curve` starts at `curve_from`; `minutes` is the work of one crew; `proposed_window` is the last plan's. One
+    that is not `plannable` keeps its risk and gets no service.
     """
 
     machine: str
@@ -98,6 +100,8 @@ class Job:
     parts: Mapping[str, int] = field(default_factory=dict)
     setup: str | None = None
     proposed_window: str | None = None
+    site: str | None = None
+    plannable: bool = True
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import numpy as np
 
 from app.planning.choices import NONE, Ints
@@ -11,9 +9,10 @@ from app.planning.day_words import WindowWords, day
 from app.planning.framing import Framed
 from app.planning.ledger import Ledger
 from app.planning.machine_costs import CLASS, DEFAULT, MachineCosts
+from app.planning.pinned import lacking_crew
 from app.planning.pricing import CENTS
 from app.planning.problem import Job
-from app.planning.words import Words, number, percent
+from app.planning.words import money, number, percent
 
 FIGURES = {
     "preventive": "the cost of a service",
@@ -32,7 +31,6 @@ class Reasons:
         self._framed, self._choices = framed, framed.choices
         self._ledger = Ledger(framed.choices, chosen)
         self._windows = WindowWords(framed.windows)
-        self._words = Words(framed.problem.currency, timedelta(days=1))
         self._end = day(framed.problem.until)
 
     def planned(self, job: int, option: int) -> str:
@@ -55,18 +53,27 @@ class Reasons:
             return f"{risk}: {self._why_never(asked)}. {self._costs(asked.costs)}"
         return f"{risk}: {self._why_not(job)} {self._costs(asked.costs)}"
 
+    def cost_if_waiting(self, job: int, window: int) -> int:
+        """Cents in the next window in which the job could be done and costs more, or without one."""
+        later, prices = self._next_window(job, window), self._framed.prices
+        return int(prices.left[job] if later is None else prices.service[job, later])
+
+    def _next_window(self, job: int, window: int) -> int | None:
+        """None where waiting for it would cost less than now: then the alternative is none at all."""
+        service = self._framed.prices.service
+        later = np.flatnonzero(self._framed.doable[job, window + 1 :].any(axis=1)) + window + 1
+        return int(later[0]) if len(later) and service[job, later[0]] >= service[job, window] else None
+
     def _if_waiting(self, job: int, window: int) -> str:
         """Against the next window in which the job could be done, or against none."""
-        prices = self._framed.prices
-        now, cost = float(prices.risk[job, window]), int(prices.service[job, window])
-        later = np.flatnonzero(self._framed.doable[job, window + 1 :].any(axis=1)) + window + 1
-        if len(later) and prices.service[job, later[0]] >= cost:
-            waiting, risk = int(prices.service[job, later[0]]), float(prices.risk[job, later[0]])
-            what = f"If you wait for the window of {self._windows.of(self._framed.windows[later[0]])}"
+        prices, later = self._framed.prices, self._next_window(job, window)
+        if later is None:
+            risk, what = float(prices.left_risk[job]), f"Without a service until {self._end}"
         else:
-            waiting, risk = int(prices.left[job]), float(prices.left_risk[job])
-            what = f"Without a service until {self._end}"
-        change, extra = f"risk {number(now)} → {percent(risk)}", waiting - cost
+            risk = float(prices.risk[job, later])
+            what = f"If you wait for the window of {self._windows.of(self._framed.windows[later])}"
+        now, cost = float(prices.risk[job, window]), int(prices.service[job, window])
+        change, extra = f"risk {number(now)} → {percent(risk)}", self.cost_if_waiting(job, window) - cost
         if extra < 0:
             return f"{what}: {change}, and {self._money(-extra)} less expected cost."
         return f"{what}: {change}, expected extra cost {self._money(extra)}."
@@ -117,18 +124,20 @@ class Reasons:
 
     def _why_never(self, job: Job) -> str:
         problem, windows = self._framed.problem, self._framed.windows
+        if not job.plannable:
+            return "left out, as it was asked for"
         opened = [each for each in windows if each.opens(job.line)]
-        able = [each for each in problem.crews if each.can(job.skill)]
+        able = [each for each in problem.crews if each.can(job)]
         if not opened:
             return f"no window of line {job.line} is ahead"
         if not able:
-            return f"no crew has the skill {job.skill}"
+            return lacking_crew(job)
         if not any(crew.minutes(window.span) >= job.minutes for crew in able for window in opened):
             return f"no crew that could do it has {job.minutes / 60:g} h in a window of its line"
         return f"{' or '.join(job.parts)} is not there in time for any window"
 
     def _costs(self, costs: MachineCosts) -> str:
-        failure, service = self._words.money(costs.whole_failure), self._words.money(costs.preventive)
+        failure, service = (self._in_words(each) for each in (costs.whole_failure, costs.preventive))
         said = [f"A failure costs {failure}, a service {service}."]
         for whence, words in ((CLASS, "its class"), (DEFAULT, "the plant's defaults")):
             taken = [FIGURES[name] for name, each in costs.whence.items() if each == whence]
@@ -137,4 +146,7 @@ class Reasons:
         return " ".join(said)
 
     def _money(self, cents: int) -> str:
-        return self._words.money(cents / CENTS)
+        return self._in_words(cents / CENTS)
+
+    def _in_words(self, amount: float) -> str:
+        return money(self._framed.problem.currency, amount)

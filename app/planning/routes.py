@@ -1,15 +1,17 @@
-"""`/api/v1/plan`: the newest plan."""
+"""`/api/v1/plan`: the newest plan, and what plans have to keep to."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter
 
+from app.clock import NowDep
 from app.database import SessionDep
 from app.fleet.routes import Limit, Offset
-from app.planning import store
+from app.planning import resource_store, resources, store
+from app.planning.resource_schemas import Resources
 from app.planning.schemas import PlanItemOut, PlanOut, PlanTotals
 from app.planning.store import Proposed
-from app.security.policy import Role, allow
+from app.security.policy import PrincipalDep, Role, allow
 from app.settings import SettingsDep
 from app.text import Name
 
@@ -37,6 +39,13 @@ def get_plan(
             created_at=None,
             reason=NO_PLAN,
             currency=settings.currency,
+            until=None,
+            cost=None,
+            bound=None,
+            gap=None,
+            outdated=False,
+            assumptions=[],
+            objections=[],
             totals=NOTHING,
             items=[],
             left_out=[],
@@ -48,10 +57,29 @@ def get_plan(
         created_at=plan.created_at,
         reason=None,
         currency=settings.currency,
+        until=plan.ends_at,
+        cost=plan.cost,
+        bound=plan.bound,
+        gap=plan.gap,
+        outdated=plan.outdated,
+        assumptions=plan.assumptions,
+        objections=plan.objections,
         totals=PlanTotals(**sums._asdict(), saving=sums.cost_if_waiting - sums.cost_now),
         items=[_out(each) for each in store.services(session, plan, site, line, limit, offset)],
         left_out=[_out(each) for each in store.left_out(session, plan, site, line, limit, offset)],
     )
+
+
+@router.get("/plan/resources", dependencies=[allow(Role.OPERATOR)])
+def get_resources(session: SessionDep, now: NowDep) -> Resources:
+    """What plans keep to; windows that are over are not listed."""
+    return resource_store.resources(session).ahead(now)
+
+
+@router.patch("/plan/resources", dependencies=[allow(Role.PLANNER)])
+def change_resources(session: SessionDep, principal: PrincipalDep, now: NowDep, given: Resources) -> Resources:
+    """Each list that is named takes the place of the stored one; others stay. The worker then plans anew."""
+    return resources.change_resources(session, principal, given, now)
 
 
 def _out(proposed: Proposed) -> PlanItemOut:
@@ -62,6 +90,10 @@ def _out(proposed: Proposed) -> PlanItemOut:
         site=machine.site,
         line=machine.line,
         service_by=item.service_by,
+        start=item.service_by,
+        end=item.ends_at,
+        crew=item.crew,
+        window=item.planned_window,
         probability_by_then=item.probability_by_then,
         cost_now=item.cost_now,
         cost_if_waiting=item.cost_if_waiting,

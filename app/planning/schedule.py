@@ -5,24 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.planning.agenda import Work, lay_out
 from app.planning.choices import NONE, Ints
 from app.planning.framing import Framed
 from app.planning.pricing import CENTS
+from app.planning.problem import Span
 from app.planning.reasons import Reasons
 
 
 @dataclass(frozen=True)
 class Service:
-    """`probability_by_then`: of failing before the window. `cost`: expected until the plan's end, without set-
-    up."""
+    """Work from `starts_at` until `ends_at`, within `window`. `probability_by_then`: of failing before the window.
+
+    `cost`: expected until the plan's end, without set-up; `cost_if_waiting`: the same in the next window.
+    """
 
     machine: str
     window: str
     crew: str
     starts_at: datetime
+    ends_at: datetime
     pinned: bool
     probability_by_then: float | None
     cost: float | None
+    cost_if_waiting: float | None
     reason: str
 
 
@@ -55,7 +61,8 @@ class Schedule:
 def write_up(framed: Framed, chosen: Ints, bound_cents: float) -> Schedule:
     """Services by date and machine, machines left out by risk; those whose risk is not known come first."""
     reasons = Reasons(framed, chosen)
-    services = [_service(framed, job, int(each), reasons) for job, each in enumerate(chosen) if each != NONE]
+    hours = _hours(framed, chosen)
+    services = [_service(framed, job, int(each), reasons, hours) for job, each in enumerate(chosen) if each != NONE]
     left = [_left_out(framed, job, reasons) for job, each in enumerate(chosen) if each == NONE]
     cost = framed.choices.total(chosen)
     return Schedule(
@@ -71,7 +78,24 @@ def _known(probability: float | None) -> float:
     return 2.0 if probability is None else probability
 
 
-def _service(framed: Framed, number: int, option: int, reasons: Reasons) -> Service:
+def _hours(framed: Framed, chosen: Ints) -> dict[str, Span]:
+    """By machine when work on it begins and ends."""
+    choices, problem = framed.choices, framed.problem
+    of_crew: dict[int, list[Work]] = {}
+    for number, option in enumerate(chosen):
+        if option != NONE:
+            job, window = problem.jobs[number], int(choices.window[option])
+            risk = float(framed.prices.risk[number, window])
+            work = Work(job.machine, framed.windows[window].span, job.minutes, risk)
+            of_crew.setdefault(int(choices.crew[option]), []).append(work)
+    return {
+        machine: span
+        for crew, works in of_crew.items()
+        for machine, span in lay_out(problem.crews[crew], works).items()
+    }
+
+
+def _service(framed: Framed, number: int, option: int, reasons: Reasons, hours: dict[str, Span]) -> Service:
     choices, job = framed.choices, framed.problem.jobs[number]
     position = int(choices.window[option])
     window, known = framed.windows[position], job.curve is not None
@@ -79,10 +103,12 @@ def _service(framed: Framed, number: int, option: int, reasons: Reasons) -> Serv
         job.machine,
         window.key,
         framed.problem.crews[int(choices.crew[option])].key,
-        window.span.start,
+        hours[job.machine].start,
+        hours[job.machine].end,
         bool(choices.pinned[option]),
         float(framed.prices.risk[number, position]) if known else None,
         float(framed.prices.service[number, position]) / CENTS if known else None,
+        reasons.cost_if_waiting(number, position) / CENTS if known else None,
         reasons.planned(number, option),
     )
 

@@ -14,10 +14,16 @@ class PlanItemOut(BaseModel):
     name: str | None
     site: str | None
     line: str | None
-    service_by: datetime | None = Field(description="Latest sensible date; earlier is never wrong")
-    probability_by_then: float | None = Field(description="Without a date: within the longest horizon")
-    cost_now: float | None = Field(description="Expected over the longest horizon when the proposal is followed")
-    cost_if_waiting: float | None = Field(description="The same when the service waits a week longer")
+    service_by: datetime | None = Field(description="When the work begins; as `start`")
+    start: datetime | None
+    end: datetime | None
+    crew: str | None
+    window: str | None = Field(description="A production window, or `day` and the date of an ordinary day")
+    probability_by_then: float | None = Field(
+        description="Of failing before the window; without a date: until the plan's end"
+    )
+    cost_now: float | None = Field(description="Expected until the plan's end when the proposal is followed")
+    cost_if_waiting: float | None = Field(description="The same when the service waits for its next window")
     reason: str
 
 
@@ -32,13 +38,25 @@ class PlanTotals(BaseModel):
 
 
 class PlanOut(BaseModel):
-    """The newest plan; `reason` says why there is none yet."""
+    """The newest plan; `reason` says why there is none yet.
+
+    `cost` is expected of all machines until `until`, set-ups and moved services included; no plan costs less than
+    `bound`, so this one could be cheaper by `gap` of its cost at most. `assumptions` stand in for what nobody said;
+    `objections` name what cannot be as it was asked for. An `outdated` plan is being made anew.
+    """
 
     id: int | None
     as_of: datetime | None
     created_at: datetime | None
     reason: str | None
     currency: str
+    until: datetime | None
+    cost: float | None
+    bound: float | None
+    gap: float | None
+    outdated: bool
+    assumptions: list[str]
+    objections: list[str]
     totals: PlanTotals
     items: list[PlanItemOut]
     left_out: list[PlanItemOut]

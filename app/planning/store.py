@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, delete, func, insert, select, text
+from sqlalchemy import ColumnElement, Select, delete, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from app.fleet.tables import Machine
@@ -55,9 +55,28 @@ def lived(session: Session, until: datetime) -> Lived:
     return Lived(row.failures, row.services, row.machine_hours)
 
 
-def keep_plan(session: Session, as_of: datetime, items: Sequence[dict[str, Any]]) -> int:
+def proposed_windows(session: Session) -> dict[int, str]:
+    """By machine the window that the newest plan proposes."""
+    plan = newest_plan(session)
+    if plan is None:
+        return {}
+    query = select(PlanItem.machine_id, PlanItem.planned_window).where(PlanItem.plan_id == plan.id)
+    return {machine: window for machine, window in session.execute(query) if window is not None}
+
+
+def outdate_plan(session: Session) -> None:
+    newest = select(func.max(Plan.id)).scalar_subquery()
+    session.execute(update(Plan).where(Plan.id == newest).values(outdated=True))
+
+
+def plan_outdated(session: Session) -> bool:
+    plan = newest_plan(session)
+    return plan is not None and plan.outdated
+
+
+def keep_plan(session: Session, values: dict[str, Any], items: Sequence[dict[str, Any]]) -> int:
     """The new plan's id; older plans beyond PLANS_KEPT go."""
-    plan = Plan(as_of=as_of)
+    plan = Plan(**values)
     session.add(plan)
     session.flush()
     if items:

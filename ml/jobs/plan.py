@@ -1,4 +1,4 @@
-"""The plan job: from the latest predictions to proposed services."""
+"""The plan job: from the latest predictions to the cheapest services that crews, windows and parts allow."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine
 
 from app.database import session_scope
-from app.planning.actions import make_plan
+from app.planning.actions import MadePlan, fleet_to_plan, keep
 from app.settings import Settings
+from ml.planning.apart import Scheduling, schedule_apart
 
 
-def plan(engine: Engine, settings: Settings) -> str:
-    """Make a plan now and say in one sentence what it proposes."""
+def plan(
+    engine: Engine, settings: Settings, now: datetime | None = None, scheduling: Scheduling = schedule_apart
+) -> MadePlan:
+    """The search runs between two transactions: nothing in the database waits for it."""
     with session_scope(engine) as session:
-        return make_plan(session, settings, datetime.now(UTC)).summary
+        fleet = fleet_to_plan(session, settings, now or datetime.now(UTC))
+    asked = fleet.asked()
+    schedule = scheduling(asked.problem, settings.plan_seconds)
+    with session_scope(engine) as session:
+        return keep(session, fleet, asked, schedule)

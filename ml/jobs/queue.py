@@ -26,6 +26,7 @@ from app.settings import Settings
 from ml.jobs.courtesy import give_way
 from ml.jobs.memory import Memory
 from ml.jobs.monitor import monitor
+from ml.jobs.plan import plan
 from ml.jobs.refresh import refresh
 from ml.jobs.schedule import training_due
 from ml.jobs.storage import keep_storage
@@ -42,8 +43,9 @@ MONITOR_CRON = "23 3 * * *"
 RESCUE_CRON = "* * * * * */30"
 # A worker that gave no sign of life for so long is taken for dead, and its job is taken up again.
 DEAD_AFTER_SECONDS = 30
-# One job of each kind may run beside another: scoring goes on while a model trains or readings are packed.
-CONCURRENCY = 3
+# One job of each kind may run beside another: scoring goes on while a model trains, a plan is sought or readings
+# are packed.
+CONCURRENCY = 4
 # How long a job under way may take to end when the worker is told to stop.
 GRACE_SECONDS = 20
 RECONNECT_SECONDS = 2
@@ -58,7 +60,13 @@ def make_queue(engine: Engine, settings: Settings) -> App:
     @queue.periodic(cron=REFRESH_CRON)
     @queue.task(name="refresh", lock="refresh", queueing_lock="refresh")
     def refresh_task(timestamp: int) -> None:
-        refresh(engine, settings, memory)
+        if refresh(engine, settings, memory):
+            with suppress(AlreadyEnqueued):
+                plan_task.defer()
+
+    @queue.task(name="plan", lock="plan", queueing_lock="plan")
+    def plan_task() -> None:
+        log.info("planned", plan=plan(engine, settings).summary)
 
     @queue.task(name="train", lock="train", queueing_lock="train", pass_context=True)
     def train_task(context: JobContext, horizons_hours: list[float] | None = None, seed: int = 0) -> None:

@@ -104,6 +104,13 @@ def test_a_machine_without_a_prediction_says_why_and_shows_no_number(operator: T
     assert "fails within" not in said
 
 
+def test_the_plan_page_says_when_by_whom_how_good_the_plan_is_and_what_it_assumed(operator: TestClient):
+    said = shown(operator.get("/plan").text)
+    assert "early shift" in said
+    assert "at most 1 % above the cheapest plan there is" in said
+    assert "60 machines are taken to need 4 h each" in said
+
+
 def test_filters_narrow_the_page_and_what_finds_nothing_says_so(operator: TestClient):
     page = operator.get("/", params={"line": "Cooling"}).text
     assert "pump-01" in page

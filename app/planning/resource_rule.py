@@ -1,0 +1,66 @@
+"""What of a plant's resources cannot be, in one sentence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
+
+from app.planning.resource_schemas import Resources, WindowIn
+
+# Days on which crews work are windows of their own, with keys that begin so.
+DAY_KEY = "day "
+
+
+def fault_of_resources(given: Resources, known_lines: Collection[str], now: datetime) -> str | None:
+    """`known_lines`: those on which a machine stands."""
+    return next(_faults(given, known_lines, now), None)
+
+
+def _faults(given: Resources, known_lines: Collection[str], now: datetime) -> Iterator[str]:
+    yield from _twice(given)
+    for crew in given.crews:
+        if not any(crew.hours.model_dump().values()):
+            yield f"Crew {crew.key} has no hours."
+    for window in given.windows:
+        yield from _of_window(window, now)
+        yield from (f"No machine stands on the line {line}." for line in window.lines if line not in known_lines)
+    for each in given.lines:
+        if each.line not in known_lines:
+            yield f"No machine stands on the line {each.line}."
+    yield from _of_services(given)
+
+
+def _twice(given: Resources) -> Iterator[str]:
+    kinds: dict[str, Iterable[str | None]] = {
+        "crew": (each.key for each in given.crews),
+        "window": (each.key for each in given.windows),
+        "line": (each.line for each in given.lines),
+        "part": (each.key for each in given.parts),
+        "set-up": (each.key for each in given.setups),
+        "asset class": (each.asset_class for each in given.services),
+    }
+    for kind, keys in kinds.items():
+        yield from (
+            f"The {kind} {key or 'null'} comes twice." for key, number in Counter(keys).items() if number > 1
+        )
+
+
+def _of_window(window: WindowIn, now: datetime) -> Iterator[str]:
+    if window.key.startswith(DAY_KEY):
+        yield f"The window {window.key} must not begin with `{DAY_KEY.strip()}`, as those of ordinary days do."
+    if window.ends_at <= window.starts_at:
+        yield f"The window {window.key} ends before it starts."
+    if window.ends_at <= now:
+        yield f"The window {window.key} is over."
+
+
+def _of_services(given: Resources) -> Iterator[str]:
+    parts, setups = {each.key for each in given.parts}, {each.key for each in given.setups}
+    for service in given.services:
+        of = f"the class {service.asset_class}" if service.asset_class else "other classes"
+        for part in service.parts:
+            if part not in parts:
+                yield f"The service of {of} needs the part {part}, and there is none of that name."
+        if service.setup is not None and service.setup not in setups:
+            yield f"The service of {of} needs the set-up {service.setup}, and there is none of that name."

@@ -1,0 +1,27 @@
+"""Changing what a plan has to keep to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from app.errors import BadInput
+from app.planning import resource_store, store
+from app.planning.resource_rule import fault_of_resources
+from app.planning.resource_schemas import Resources
+from app.security.audit import audit
+from app.security.principal import Principal
+
+
+def change_resources(session: Session, principal: Principal, given: Resources, now: datetime) -> Resources:
+    """Lists that are named take the place of those that are stored; the worker then plans anew. Raises BadInput."""
+    changed = resource_store.resources(session).ahead(now).changed(given)
+    fault = fault_of_resources(changed, resource_store.known_lines(session), now)
+    if fault is not None:
+        raise BadInput(fault)
+    resource_store.replace_lists(session, given)
+    store.outdate_plan(session)
+    named = given.model_dump(mode="json", exclude_unset=True)
+    audit(session, principal, "change plan resources", ", ".join(sorted(named)), named)
+    return changed

@@ -1,0 +1,18 @@
+"""Plans made on the test's own connection, by the search that needs no process of its own."""
+
+import pytest
+
+from app.planning.actions import fleet_to_plan, keep
+from ml.planning.scheduler import schedule
+
+
+@pytest.fixture
+def make_plan(session, settings):
+    def make(now, seconds=5.0):
+        fleet = fleet_to_plan(session, settings, now)
+        asked = fleet.asked()
+        made = keep(session, fleet, asked, schedule(asked.problem, seconds))
+        session.flush()
+        return made
+
+    return make
