@@ -26,6 +26,7 @@ from app.ingest.influx import routes as influx
 from app.ingest.influx.series import KnownSeries
 from app.ingest.mapping_file import load_mapping
 from app.jobs import routes as jobs
+from app.jobs import what_if_routes as what_ifs
 from app.logs import RequestLog, configure_logs
 from app.memory import keep_memory_small, search_garbage_rarely
 from app.orders import routes as orders
@@ -43,7 +44,7 @@ NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": Fal
 # Their routes ask who sends before they read, and bound what arrives by the settings.
 BULK_PATHS = ("/api/v1/readings", "/api/v2/write", "/write")
 DIRECT = (*ingest.DIRECT, *influx.DIRECT)
-ROOMS = (ingest, data, influx, dashboard, fleet, risk, planning, orders, security, jobs, health)
+ROOMS = (ingest, data, influx, dashboard, fleet, risk, planning, orders, security, jobs, what_ifs, health)
 
 
 def create_app(settings: Settings, bind: Bind) -> FastAPI:

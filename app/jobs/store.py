@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
 from app.database import Bind
 from app.errors import Conflict
+
+if TYPE_CHECKING:
+    from procrastinate import App
 
 # The clock's own jobs come every few seconds and would push everything else off the list.
 LIST_JOBS = text("""
@@ -36,6 +40,18 @@ def list_jobs(session: Session, most: int) -> Sequence[RowMapping]:
     return session.execute(LIST_JOBS, {"most": most}).mappings().all()
 
 
+@contextmanager
+def open_queue(bind: Bind) -> Iterator[App]:
+    """The queue as one who asks for work sees it."""
+    # Asked for seldom; every service process would carry its 4 MiB all the time.
+    from procrastinate import App, SyncPsycopgConnector
+
+    conninfo = bind.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    queue = App(connector=SyncPsycopgConnector(conninfo=conninfo, min_size=1, max_size=1))
+    with queue.open():
+        yield queue
+
+
 def ask_for_training(bind: Bind, horizons_hours: list[float] | None, seed: int) -> int:
     """The job's number; one that is left alone for a while becomes it. Raises Conflict where another waits."""
     asked = {"horizons_hours": [*horizons_hours] if horizons_hours else None, "seed": seed}
@@ -45,14 +61,10 @@ def ask_for_training(bind: Bind, horizons_hours: list[float] | None, seed: int) 
 
 
 def _defer(bind: Bind, asked: dict[str, Any]) -> int:
-    # Asked for once in weeks; every service process would carry its 4 MiB all the time.
-    from procrastinate import App, SyncPsycopgConnector
     from procrastinate.exceptions import AlreadyEnqueued
 
-    conninfo = bind.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    queue = App(connector=SyncPsycopgConnector(conninfo=conninfo, min_size=1, max_size=1))
-    task = queue.configure_task("train", lock="train", queueing_lock="train")
-    with queue.open():
+    with open_queue(bind) as queue:
+        task = queue.configure_task("train", lock="train", queueing_lock="train")
         try:
             return task.defer(**asked)
         except AlreadyEnqueued as error:

@@ -1,7 +1,7 @@
 """What a plan has to keep to, and what the optimiser says of a plan.
 
 Revision ID: 20261128_07
-Revises: 20261128_03
+Revises: 20261128_06
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "20261128_07"
-down_revision = "20261128_03"
+down_revision = "20261128_06"
 branch_labels = None
 depends_on = None
 

@@ -7,6 +7,7 @@ import logging
 import signal
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 import structlog
@@ -31,6 +32,7 @@ from ml.jobs.refresh import refresh
 from ml.jobs.schedule import training_due
 from ml.jobs.storage import keep_storage
 from ml.jobs.train import train
+from ml.jobs.what_if import what_if
 
 log = structlog.get_logger()
 
@@ -67,6 +69,11 @@ def make_queue(engine: Engine, settings: Settings) -> App:
     @queue.task(name="plan", lock="plan", queueing_lock="plan")
     def plan_task() -> None:
         log.info("planned", plan=plan(engine, settings).summary)
+
+    @queue.task(name="what_if", pass_context=True)
+    def what_if_task(context: JobContext, question: dict[str, Any]) -> None:
+        assert context.job.id is not None
+        what_if(engine, settings, context.job.id, question)
 
     @queue.task(name="train", lock="train", queueing_lock="train", pass_context=True)
     def train_task(context: JobContext, horizons_hours: list[float] | None = None, seed: int = 0) -> None:
