@@ -16,6 +16,7 @@ from app.orders.schemas import CancelIn, ScheduleIn, StartIn, StepIn, WorkOrderI
 from app.orders.states import State, fault_of_step, words
 from app.orders.store import Ordered
 from app.orders.tables import WorkOrder, WorkStep
+from app.planning.store import outdate_plan
 from app.security.principal import Principal
 
 # Longer work is a wrong date.
@@ -53,6 +54,8 @@ def _from_plan(session: Session, machine: Machine, given: WorkOrderIn) -> tuple[
         "due_at": item.service_by,
         "probability_by_then": item.probability_by_then,
     }
+    if item.ends_at is not None:
+        planned |= {"crew": item.crew, "scheduled_start": item.service_by, "scheduled_end": item.ends_at}
     return planned, given.why or item.reason
 
 
@@ -149,13 +152,14 @@ def change(
     now: datetime,
     **detail: object,
 ) -> None:
-    """The order in its new state, and the step in its history."""
+    """The order in its new state, and the step in its history; plans keep to it from now on."""
     before = State(order.state)
     for name, value in columns.items():
         setattr(order, name, value)
     order.state, order.version, order.changed_at = state, order.version + 1, now
     told = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in columns.items()}
     _note(session, principal, order, before, why, told | detail, now)
+    outdate_plan(session)
 
 
 def _note(

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 LONGEST_LINE_BYTES = 75
 # How often a calendar should look again; clients take it as a hint, and some look once a day whatever it says.
@@ -26,7 +27,7 @@ class Entry:
     summary: str
     description: str
     location: str
-    cancelled: bool
+    status: Literal["TENTATIVE", "CONFIRMED", "CANCELLED"]
 
 
 def calendar(name: str, entries: Iterable[Entry]) -> str:
@@ -55,7 +56,7 @@ def _event(entry: Entry) -> Iterator[str]:
     yield f"CREATED:{utc(entry.created_at)}"
     yield f"DTSTART:{utc(entry.starts_at)}"
     yield f"DTEND:{utc(entry.ends_at)}"
-    yield f"STATUS:{'CANCELLED' if entry.cancelled else 'CONFIRMED'}"
+    yield f"STATUS:{entry.status}"
     yield f"SUMMARY:{escaped(entry.summary)}"
     if entry.description:
         yield f"DESCRIPTION:{escaped(entry.description)}"

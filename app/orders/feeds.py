@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Literal
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -78,7 +79,7 @@ def _scheduled(session: Session, feed: CalendarFeed, now: datetime) -> list[Orde
     query = (
         select(WorkOrder, Machine)
         .join(Machine, Machine.id == WorkOrder.machine_id)
-        .where(WorkOrder.scheduled_end >= now - KEPT)
+        .where(WorkOrder.scheduled_end >= now - KEPT, WorkOrder.state != State.PROPOSED)
         .where(*(column == value for column, value in wanted.items() if value is not None))
         .order_by(WorkOrder.scheduled_end.desc(), WorkOrder.id)
         .limit(MOST_ENTRIES)
@@ -100,8 +101,14 @@ def _entry(ordered: Ordered) -> Entry:
         summary=_summary(order, machine),
         description=_description(order, machine),
         location=", ".join(place for place in (machine.site, machine.line) if place),
-        cancelled=order.state == State.CANCELLED,
+        status=_status(State(order.state)),
     )
+
+
+def _status(state: State) -> Literal["TENTATIVE", "CONFIRMED", "CANCELLED"]:
+    if state is State.CANCELLED:
+        return "CANCELLED"
+    return "TENTATIVE" if state is State.ACCEPTED else "CONFIRMED"
 
 
 def _summary(order: WorkOrder, machine: Machine) -> str:

@@ -24,6 +24,7 @@ NEXT = {
     State.CANCELLED: (),
 }
 OPEN = tuple(state for state, following in NEXT.items() if following)
+DECIDED = tuple(state for state in OPEN if state is not State.PROPOSED)
 STATE_WORDS = {State.IN_PROGRESS: "in progress"}
 
 

@@ -13,8 +13,10 @@ from sqlalchemy.orm import Session
 from app.errors import NotFound
 from app.fleet.tables import Machine
 from app.orders.schemas import FindingOut, WorkOrderHistoryOut, WorkOrderOut, WorkStepOut
-from app.orders.states import OPEN, State
+from app.orders.states import DECIDED, OPEN, State
 from app.orders.tables import WorkFinding, WorkOrder, WorkStep
+from app.planning.agreed_work import Agreed
+from app.planning.problem import Span
 from app.planning.store import newest_plan
 from app.planning.tables import PlanItem
 
@@ -118,6 +120,23 @@ def newest_findings(session: Session, order_ids: Collection[int]) -> dict[int, W
     current = (WorkOrder.id == WorkFinding.work_order_id) & (WorkOrder.version == WorkFinding.version)
     query = select(WorkFinding).join(WorkOrder, current).where(WorkOrder.id.in_(order_ids))
     return {found.work_order_id: found for found in session.scalars(query)}
+
+
+def agreed_work(session: Session) -> dict[int, Agreed]:
+    """By the machine's id what was decided of it, once it has a time or somebody is at it."""
+    query = select(WorkOrder).where(WorkOrder.state.in_(DECIDED))
+    return {
+        order.machine_id: Agreed(f"work order {order.id}", span, order.crew, order.state == State.IN_PROGRESS)
+        for order in session.scalars(query)
+        for span in [_span(order)]
+        if span is not None or order.state == State.IN_PROGRESS
+    }
+
+
+def _span(order: WorkOrder) -> Span | None:
+    if order.scheduled_start is None or order.scheduled_end is None:
+        return None
+    return Span(order.scheduled_start, order.scheduled_end)
 
 
 def proposal(session: Session, machine_id: int) -> PlanItem | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.announce import announce
 from app.planning import resource_store, store
+from app.planning.agreed_work import Agreed
 from app.planning.assembly import Asked, Candidate, Terms, assemble
 from app.planning.machine_costs import Given
 from app.planning.renewed_life import renewed_rates
@@ -26,6 +27,7 @@ class Fleet:
     """What a plan is made of: `ids` by machine are those of the machine and of the prediction that it rests on."""
 
     candidates: tuple[Candidate, ...]
+    agreed: Mapping[int, Agreed]
     resources: Resources
     terms: Terms
     ids: dict[str, tuple[int, int | None]]
@@ -47,17 +49,23 @@ class MadePlan:
         return f"Plan {self.id}: {self.services} services proposed, {self.left_out} machines left out."
 
 
-def fleet_to_plan(session: Session, settings: Settings, now: datetime) -> Fleet:
+def fleet_to_plan(session: Session, settings: Settings, now: datetime, agreed: Mapping[int, Agreed]) -> Fleet:
+    """`agreed` is by the machine's id."""
     watched, proposed = watched_fleet(session), store.proposed_windows(session)
-    candidates = tuple(_candidate(each, proposed.get(each.machine.id), settings, now) for each in watched)
+    candidates = tuple(
+        _candidate(each, proposed.get(each.machine.id), agreed.get(each.machine.id), settings, now)
+        for each in watched
+    )
     rates = renewed_rates(store.lived(session, now), [each.curve for each in candidates if each.curve])
     plant = Given(settings.preventive_cost, settings.failure_cost, 0.0, 0.0)
     terms = Terms(now, now + settings.plan_ahead, plant, rates, settings.moving_cost, settings.currency)
     ids = {each.machine.key: (each.machine.id, each.prediction.id if each.prediction else None) for each in watched}
-    return Fleet(candidates, resource_store.resources(session), terms, ids)
+    return Fleet(candidates, agreed, resource_store.resources(session), terms, ids)
 
 
-def _candidate(watched: Watched, proposed_window: str | None, settings: Settings, now: datetime) -> Candidate:
+def _candidate(
+    watched: Watched, proposed_window: str | None, agreed: Agreed | None, settings: Settings, now: datetime
+) -> Candidate:
     machine, said = watched.machine, watched.prediction
     reason = assessment_of(watched, settings, now).reason
     usable = said is not None and reason is None
@@ -71,11 +79,14 @@ def _candidate(watched: Watched, proposed_window: str | None, settings: Settings
         curve_from=said.as_of if said else now,
         unknown=reason or "",
         proposed_window=proposed_window,
+        agreed=agreed,
     )
 
 
-def keep(session: Session, fleet: Fleet, asked: Asked, schedule: Schedule) -> MadePlan:
-    """What somebody changed while it was looked for makes it outdated at once."""
+def keep(
+    session: Session, fleet: Fleet, asked: Asked, schedule: Schedule, agreed: Mapping[int, Agreed]
+) -> MadePlan:
+    """What somebody changed while it was looked for makes it outdated at once; `agreed` is as it is by now."""
     plan = {
         "as_of": fleet.terms.now,
         "ends_at": fleet.terms.until,
@@ -83,7 +94,7 @@ def keep(session: Session, fleet: Fleet, asked: Asked, schedule: Schedule) -> Ma
         "bound": schedule.bound,
         "objections": list(schedule.objections),
         "assumptions": list(asked.assumptions),
-        "outdated": resource_store.resources(session) != fleet.resources,
+        "outdated": (resource_store.resources(session), agreed) != (fleet.resources, fleet.agreed),
     }
     plan_id = store.keep_plan(session, plan, _items(fleet, schedule))
     announce(session, "plan")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from app.planning.agreed_work import Agreed, with_agreed
 from app.planning.machine_costs import Given, machine_costs
 from app.planning.problem import Crew, Job, Line, Part, Problem, Setup, Span, Window
 from app.planning.renewed_life import Rates
@@ -27,7 +28,7 @@ NO_CREW = "No crew is described: one is assumed, Monday to Friday from 8:00 to 1
 class Candidate:
     """A machine that may be serviced. Without a `curve`, `unknown` says why; `proposed_window` is the last plan's.
 
-    `plannable`: whether a service of it is wanted at all.
+    `agreed` is what people have decided of it already; `barred` why it shall have no service, if so.
     """
 
     machine: str
@@ -39,7 +40,8 @@ class Candidate:
     curve_from: datetime
     unknown: str = ""
     proposed_window: str | None = None
-    plannable: bool = True
+    agreed: Agreed | None = None
+    barred: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def assemble(candidates: Sequence[Candidate], resources: Resources, terms: Terms
         moving_cost=terms.moving_cost,
         currency=terms.currency,
     )
-    return Asked(problem, _assumptions(candidates, resources))
+    return Asked(with_agreed(problem, [each.agreed for each in candidates]), _assumptions(candidates, resources))
 
 
 def _crew(given: CrewIn, terms: Terms) -> Crew:
@@ -101,7 +103,7 @@ def _job(machine: Candidate, needs: ServiceIn, terms: Terms) -> Job:
         parts=needs.parts,
         setup=needs.setup,
         proposed_window=machine.proposed_window,
-        plannable=machine.plannable,
+        barred=machine.barred or (machine.agreed.barred(terms.now, terms.until) if machine.agreed else ""),
     )
 
 

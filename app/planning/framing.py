@@ -61,7 +61,7 @@ def _doable(problem: Problem, windows: Sequence[Window]) -> Flags:
     found = np.zeros((len(problem.jobs), len(windows), len(problem.crews)), np.bool_)
     arrived = _arrived(problem, windows)
     for number, job in enumerate(problem.jobs):
-        if job.plannable and job.curve is not None and found[number].size:
+        if not job.barred and job.curve is not None and found[number].size:
             there = opened[job.line].copy()
             for part, pieces in job.parts.items():
                 stock, later = arrived.get(part, (0, np.zeros(len(windows), bool)))

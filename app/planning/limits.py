@@ -33,11 +33,12 @@ def each_alone(problem: Problem, windows: Sequence[Window]) -> Ints:
 
 
 def alike(problem: Problem, windows: Sequence[Window]) -> Ints:
-    """By window and crew the first of the same skills, site and hours then; itself where windows overlap."""
+    """By window and crew the first of the same skills, site and hours then; itself in a window that overlaps."""
     pools = each_alone(problem, windows)
-    if len(overlapping(windows)) < len(windows):
-        return pools
+    alone = {group[0].key for group in overlapping(windows) if len(group) == 1}
     for number, window in enumerate(windows):
+        if window.key not in alone:
+            continue
         first: dict[tuple[frozenset[str], str | None, int], int] = {}
         for crew_number, crew in enumerate(problem.crews):
             kind = crew.skills, crew.site, crew.minutes(window.span)

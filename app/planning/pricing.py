@@ -71,7 +71,7 @@ class Ahead:
         """E[T - until | T > until], at the hazard of the later half of the time until then."""
         half, end = self.hazard(np.array([until / 2, until]))
         rate = (end - half) / (until / 2) if until > 0 else self._rate
-        return float(min(1 / rate, LONGEST_LIFE_HOURS)) if rate > 0 else LONGEST_LIFE_HOURS
+        return float(1 / max(rate, 1 / LONGEST_LIFE_HOURS))
 
     def mean_life(self, hours: Floats) -> Floats:
         """E[min(T, hours)]: the integral of S, exact for a constant hazard between the points."""

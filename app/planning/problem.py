@@ -86,7 +86,7 @@ class Job:
     """The service of one machine. Without a `curve` it is not planned, for the reason that `unknown` names.
 
     `curve` starts at `curve_from`; `minutes` is the work of one crew; `proposed_window` is the last plan's. One
-    that is not `plannable` keeps its risk and gets no service.
+    that is `barred`, for the reason it names, keeps its risk and gets no service.
     """
 
     machine: str
@@ -101,7 +101,7 @@ class Job:
     setup: str | None = None
     proposed_window: str | None = None
     site: str | None = None
-    plannable: bool = True
+    barred: str = ""
 
 
 @dataclass(frozen=True)

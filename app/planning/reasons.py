@@ -124,8 +124,8 @@ class Reasons:
 
     def _why_never(self, job: Job) -> str:
         problem, windows = self._framed.problem, self._framed.windows
-        if not job.plannable:
-            return "left out, as it was asked for"
+        if job.barred:
+            return job.barred
         opened = [each for each in windows if each.opens(job.line)]
         able = [each for each in problem.crews if each.can(job)]
         if not opened:

@@ -32,7 +32,7 @@ def otherwise(candidates: Sequence[Candidate], stored: Resources, terms: Terms, 
     asked = assemble([_changed(each, question) for each in candidates], question.with_crews(stored), terms)
     problem = replace(asked.problem, windows=_open(asked.problem.windows, question.closed_windows))
     pins = tuple(_now(problem, key) for key in dict.fromkeys(question.now))
-    return replace(asked, problem=replace(problem, pins=pins))
+    return replace(asked, problem=replace(problem, pins=(*problem.pins, *pins)))
 
 
 def _changed(machine: Candidate, question: WhatIfIn) -> Candidate:
@@ -41,7 +41,13 @@ def _changed(machine: Candidate, question: WhatIfIn) -> Candidate:
         figures = (given.preventive_cost, given.failure_cost, given.downtime_cost_per_hour)
         kept = (own.preventive, own.failure, own.downtime_per_hour)
         own = Given(*(old if new is None else new for new, old in zip(figures, kept, strict=True)))
-    return replace(machine, costs=own, plannable=machine.machine not in question.never)
+    never, asked = machine.machine in question.never, machine.machine in {*question.now, *question.never}
+    return replace(
+        machine,
+        costs=own,
+        barred="left out, as it was asked for" if never else "",
+        agreed=None if asked else machine.agreed,
+    )
 
 
 def _open(windows: Sequence[Window], closed: Collection[str]) -> tuple[Window, ...]:

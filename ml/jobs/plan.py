@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine
 
 from app.database import session_scope
+from app.orders.store import agreed_work
 from app.planning.actions import MadePlan, fleet_to_plan, keep
 from app.settings import Settings
 from ml.planning.apart import Scheduling, schedule_apart
@@ -17,8 +18,8 @@ def plan(
 ) -> MadePlan:
     """The search runs between two transactions: nothing in the database waits for it."""
     with session_scope(engine) as session:
-        fleet = fleet_to_plan(session, settings, now or datetime.now(UTC))
+        fleet = fleet_to_plan(session, settings, now or datetime.now(UTC), agreed_work(session))
     asked = fleet.asked()
     schedule = scheduling(asked.problem, settings.plan_seconds)
     with session_scope(engine) as session:
-        return keep(session, fleet, asked, schedule)
+        return keep(session, fleet, asked, schedule, agreed_work(session))

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from app.database import session_scope
 from app.errors import BadInput
 from app.jobs.what_ifs import keep_answer
+from app.orders.store import agreed_work
 from app.planning.actions import Fleet, fleet_to_plan
 from app.planning.what_if import compared, otherwise
 from app.planning.what_if_schemas import WhatIfIn
@@ -31,7 +32,7 @@ def what_if(
 ) -> None:
     """Keeps the answer, or the sentence why there is none, under the job's number."""
     with session_scope(engine) as session:
-        fleet = fleet_to_plan(session, settings, now or datetime.now(UTC))
+        fleet = fleet_to_plan(session, settings, now or datetime.now(UTC), agreed_work(session))
     try:
         answer, fault = _answer(fleet, WhatIfIn.model_validate(question), scheduling), None
     except BadInput as error:

@@ -67,11 +67,11 @@ def scheduled(taken, now):
 def propose(session, now):
     """A plan with one proposal; None as date: the machine is left out."""
 
-    def make(machine, service_by=now + timedelta(days=3), reason="Risk 40 %."):
+    def make(machine, service_by=now + timedelta(days=3), reason="Risk 40 %.", **slot):
         plan = Plan(as_of=now)
         session.add(plan)
         session.flush()
-        given = {"service_by": service_by, "probability_by_then": 0.4, "reason": reason}
+        given = {"service_by": service_by, "probability_by_then": 0.4, "reason": reason, **slot}
         session.add(PlanItem(plan_id=plan.id, machine_id=machine.id, **given))
         session.flush()
         return plan

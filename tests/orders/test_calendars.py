@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from app.orders.calendar_file import LONGEST_LINE_BYTES, Entry, calendar
 
+from .conftest import URL
+
 icalendar = pytest.importorskip("icalendar", reason="Calendars are read back with icalendar, which is missing.")
 
 NOW = at("2026-11-21 08:30")
@@ -41,6 +43,19 @@ def test_scheduled_work_is_an_entry_with_its_times_in_utc(order, scheduled, feed
     assert str(entry["STATUS"]) == "CONFIRMED"
     for part in (f"Work order {made['id']}, scheduled", "Press; seven", "night shift", "then listen; well."):
         assert part in str(entry["DESCRIPTION"])
+
+
+def test_accepted_work_with_hours_is_tentative_and_a_mere_proposal_is_not_shown(
+    client, planner, make_machine, propose, taken, feed, entries, now
+):
+    start = now + timedelta(days=3)
+    propose(make_machine("press-07"), ends_at=start + timedelta(hours=4), crew="A")
+    made = client.post(URL, json={"machine": "press-07", "from_plan": True}, headers=planner).json()
+    address = feed(crew="A")
+    assert not entries(address)
+    taken(made, "accept")
+    (entry,) = entries(address).values()
+    assert (entry.start, str(entry["STATUS"])) == (start, "TENTATIVE")
 
 
 def test_an_entry_keeps_its_name_and_counts_its_changes_until_it_is_struck_out(
@@ -98,7 +113,7 @@ def test_any_text_comes_back_as_it_was_from_lines_that_are_short_enough(name, su
         summary=summary,
         description=description,
         location=location,
-        cancelled=False,
+        status="CONFIRMED",
     )
     written = calendar(name, [entry]).encode()
     assert written.count(b"\n") == written.count(b"\r\n") == written.count(b"\r")

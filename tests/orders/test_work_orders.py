@@ -18,7 +18,10 @@ from app.main import create_app
 from app.orders import actions
 from app.orders.schemas import StepIn, WorkOrderIn
 from app.orders.states import NEXT, OPEN, State, fault_of_step
+from app.orders.store import agreed_work
 from app.orders.tables import WorkOrder, WorkStep
+from app.planning.problem import Span
+from app.planning.store import plan_outdated
 from app.security.principal import Principal, Role
 
 from .conftest import URL
@@ -161,6 +164,32 @@ def test_an_order_from_the_plan_takes_over_its_date_its_risk_and_its_reason(
     assert made["due_at"] == (now + timedelta(days=3)).isoformat().replace("+00:00", "Z")
     told = client.get(f"{URL}/{made['id']}", headers=planner).json()
     assert told["history"][0]["why"] == "Risk 40 %."
+
+
+def test_an_order_from_the_plan_takes_over_its_hours_and_its_crew_and_plans_keep_to_them(
+    client, planner, make_machine, propose, now, taken, session
+):
+    start, machine = now + timedelta(days=3), make_machine("press-07")
+    propose(machine, ends_at=start + timedelta(hours=4), crew="A", planned_window="day 2026-12-01")
+    made = client.post(URL, json={"machine": "press-07", "from_plan": True}, headers=planner).json()
+    assert made["crew"] == "A"
+    assert agreed_work(session) == {}
+    taken(made, "accept")
+    [agreed] = agreed_work(session).values()
+    assert (agreed.span, agreed.crew, agreed.begun) == (Span(start, start + timedelta(hours=4)), "A", False)
+
+
+def test_every_step_but_the_first_makes_the_plan_outdated(client, planner, make_machine, propose, taken, session):
+    propose(make_machine("press-07"))
+    made = client.post(URL, json={"machine": "press-07", "from_plan": True}, headers=planner).json()
+    assert not plan_outdated(session)
+    accepted = taken(made, "accept")
+    assert plan_outdated(session)
+    propose(session.scalars(select(Machine)).one())
+    assert not plan_outdated(session)
+    taken(accepted, "cancel", why="No spare bearing.")
+    session.expire_all()
+    assert plan_outdated(session)
 
 
 @pytest.mark.parametrize("planned", [False, True])

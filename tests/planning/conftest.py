@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.orders.store import agreed_work
 from app.planning.actions import fleet_to_plan, keep
 from ml.planning.scheduler import schedule
 
@@ -9,9 +10,9 @@ from ml.planning.scheduler import schedule
 @pytest.fixture
 def make_plan(session, settings):
     def make(now, seconds=5.0):
-        fleet = fleet_to_plan(session, settings, now)
+        fleet = fleet_to_plan(session, settings, now, agreed_work(session))
         asked = fleet.asked()
-        made = keep(session, fleet, asked, schedule(asked.problem, seconds))
+        made = keep(session, fleet, asked, schedule(asked.problem, seconds), agreed_work(session))
         session.flush()
         return made
 

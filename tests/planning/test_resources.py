@@ -193,8 +193,8 @@ def test_a_plan_made_from_what_was_changed_meanwhile_is_outdated(change, on_line
     from ml.planning.scheduler import without_search
 
     on_line("press")
-    fleet = fleet_to_plan(session, settings, NOW)
+    fleet = fleet_to_plan(session, settings, NOW, {})
     asked = fleet.asked()
     change(crews=[CREW])
-    keep(session, fleet, asked, without_search(asked.problem))
+    keep(session, fleet, asked, without_search(asked.problem), {})
     assert session.scalars(update(Plan).values(as_of=Plan.as_of).returning(Plan.outdated)).all() == [True]

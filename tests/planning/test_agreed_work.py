@@ -1,0 +1,97 @@
+"""What people agreed on stays when and with whom it is, takes its crew's hours, and keeps its machine from more."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from made_plant import DAY, HOUR, NOW, crew, job, night, plant
+
+from app.planning.agreed_work import Agreed, with_agreed
+from app.planning.problem import Span
+from ml.planning.scheduler import schedule
+
+# The crew works from four in the afternoon until midnight.
+AFTERNOON = NOW + 10 * HOUR
+
+
+def agreed(start=AFTERNOON, hours=4, name="work order 1", who="A", begun=False):
+    return Agreed(name, Span(start, start + hours * HOUR), who, begun)
+
+
+def planned(problem, *works):
+    return schedule(with_agreed(problem, works), 2)
+
+
+def test_agreed_work_keeps_its_hours_and_the_rest_of_the_crew_is_planned_around_it():
+    problem = plant(job("a"), job("b"), crews=[crew(days=[0])], windows=[night(0)])
+    found = planned(problem, agreed(AFTERNOON + 2 * HOUR), None)
+    first, second = sorted(found.services, key=lambda each: each.machine)
+    assert (first.starts_at, first.ends_at, first.crew) == (AFTERNOON + 2 * HOUR, AFTERNOON + 6 * HOUR, "A")
+    assert first.pinned
+    assert first.reason.startswith("Accepted work, kept where it is.")
+    # Two hours before the agreed work, two after it.
+    assert (second.starts_at, second.ends_at) == (AFTERNOON, AFTERNOON + 8 * HOUR)
+    assert not found.objections
+
+
+def test_a_full_crew_leaves_another_machine_out():
+    problem = plant(job("a"), job("b"), crews=[crew(days=[0])], windows=[night(0)])
+    found = planned(problem, agreed(hours=8), None)
+    [left] = found.left_out
+    assert left.machine == "b"
+    assert "crew A's" in left.reason
+
+
+def test_a_crew_that_nobody_described_costs_no_other_crew_its_hours():
+    problem = plant(job("a", skill="mechanical"), job("b"), crews=[crew(days=[0], hours=4)], windows=[night(0)])
+    found = planned(problem, agreed(AFTERNOON, 4, who="the maker's fitters"), None)
+    assert {each.machine: each.crew for each in found.services} == {"a": "the maker's fitters", "b": "A"}
+    assert not found.objections
+
+
+def test_work_outside_a_crews_hours_stays_and_is_objected_to():
+    found = planned(plant(job("a")), agreed(NOW, 4))
+    assert found.services[0].starts_at == NOW
+    assert any("crew A has 0 h then" in said for said in found.objections)
+
+
+def test_a_break_within_the_agreed_hours_is_no_contradiction():
+    found = planned(plant(job("a"), crews=[crew(days=[0], hours=3)]), agreed(hours=8))
+    assert not found.objections
+
+
+def test_two_agreements_at_one_time_of_one_crew_are_named():
+    problem = plant(job("a"), job("b"), windows=[])
+    found = planned(problem, agreed(), agreed(name="work order 2"))
+    assert len(found.services) == 2
+    assert any(said.startswith("Accepted work takes more than crew A's 4 h") for said in found.objections)
+
+
+def test_agreed_work_in_a_planned_stop_loses_no_production():
+    stop = night(0, loss_share=0.0)
+    asked = with_agreed(plant(job("a"), windows=[stop, night(0, start=18)]), [agreed()])
+    assert asked.windows[-1].loss_share == 0.0
+
+
+@pytest.mark.parametrize(
+    ("work", "why"),
+    [
+        (Agreed("work order 1", None, None, True), "work order 1 is in progress"),
+        (agreed(NOW - DAY, begun=True), "work order 1 is in progress"),
+        (agreed(NOW - DAY), "the time of work order 1 is over and nobody began it; schedule it anew or cancel it"),
+        (agreed(NOW + 99 * DAY), "work order 1 is agreed on for Sat 6 Mar, after the plan's end"),
+        (agreed(NOW - HOUR, 2), ""),
+    ],
+)
+def test_what_is_under_way_overdue_or_far_off_keeps_its_machine_from_a_service(work, why):
+    assert work.barred(NOW, NOW + 28 * DAY) == why
+
+
+def test_work_under_way_takes_what_is_left_of_its_hours():
+    asked = with_agreed(plant(job("a")), [agreed(NOW - HOUR, 3, who=None, begun=True)])
+    assert asked.jobs[0].minutes == 120
+
+
+def test_hours_that_are_almost_over_are_over():
+    assert agreed(NOW - HOUR, 1).barred(NOW - timedelta(seconds=30), NOW + DAY)
