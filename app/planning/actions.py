@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from app.announce import announce
 from app.planning import resource_store, store
 from app.planning.agreed_work import Agreed
 from app.planning.assembly import Asked, Candidate, Terms, assemble
+from app.planning.deferring import in_force
 from app.planning.machine_costs import Given
 from app.planning.renewed_life import renewed_rates
 from app.planning.resource_schemas import Resources
@@ -52,8 +53,14 @@ class MadePlan:
 def fleet_to_plan(session: Session, settings: Settings, now: datetime, agreed: Mapping[int, Agreed]) -> Fleet:
     """`agreed` is by the machine's id."""
     watched, proposed = watched_fleet(session), store.proposed_windows(session)
+    deferrals = {each.machine.id: in_force(each.deferral) for each in store.deferred(session, now)}
     candidates = tuple(
-        _candidate(each, proposed.get(each.machine.id), agreed.get(each.machine.id), settings, now)
+        replace(
+            _candidate(each, settings, now),
+            proposed_window=proposed.get(each.machine.id),
+            agreed=agreed.get(each.machine.id),
+            deferral=deferrals.get(each.machine.id),
+        )
         for each in watched
     )
     rates = renewed_rates(store.lived(session, now), [each.curve for each in candidates if each.curve])
@@ -63,9 +70,7 @@ def fleet_to_plan(session: Session, settings: Settings, now: datetime, agreed: M
     return Fleet(candidates, agreed, resource_store.resources(session), terms, ids)
 
 
-def _candidate(
-    watched: Watched, proposed_window: str | None, agreed: Agreed | None, settings: Settings, now: datetime
-) -> Candidate:
+def _candidate(watched: Watched, settings: Settings, now: datetime) -> Candidate:
     machine, said = watched.machine, watched.prediction
     reason = assessment_of(watched, settings, now).reason
     usable = said is not None and reason is None
@@ -78,8 +83,6 @@ def _candidate(
         curve=curve_of(said.horizons_hours, said.probabilities) if said and usable else None,
         curve_from=said.as_of if said else now,
         unknown=reason or "",
-        proposed_window=proposed_window,
-        agreed=agreed,
     )
 
 

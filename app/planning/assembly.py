@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from app.planning.agreed_work import Agreed, with_agreed
 from app.planning.machine_costs import Given, machine_costs
-from app.planning.problem import Crew, Job, Line, Part, Problem, Setup, Span, Window
+from app.planning.problem import Crew, Deferral, Job, Line, Part, Problem, Setup, Span, Window
 from app.planning.renewed_life import Rates
 from app.planning.resource_rule import DAY_KEY
 from app.planning.resource_schemas import CrewIn, Resources, ServiceIn, Week
@@ -28,7 +28,7 @@ NO_CREW = "No crew is described: one is assumed, Monday to Friday from 8:00 to 1
 class Candidate:
     """A machine that may be serviced. Without a `curve`, `unknown` says why; `proposed_window` is the last plan's.
 
-    `agreed` is what people have decided of it already; `barred` why it shall have no service, if so.
+    `agreed` and `deferral` are what people have decided of it already; `barred` why it shall have no service.
     """
 
     machine: str
@@ -41,6 +41,7 @@ class Candidate:
     unknown: str = ""
     proposed_window: str | None = None
     agreed: Agreed | None = None
+    deferral: Deferral | None = None
     barred: str = ""
 
 
@@ -103,6 +104,7 @@ def _job(machine: Candidate, needs: ServiceIn, terms: Terms) -> Job:
         parts=needs.parts,
         setup=needs.setup,
         proposed_window=machine.proposed_window,
+        deferral=machine.deferral,
         barred=machine.barred or (machine.agreed.barred(terms.now, terms.until) if machine.agreed else ""),
     )
 

@@ -60,9 +60,12 @@ def _doable(problem: Problem, windows: Sequence[Window]) -> Flags:
     opened = {line: np.array([each.opens(line) for each in windows], bool) for line in _lines(problem)}
     found = np.zeros((len(problem.jobs), len(windows), len(problem.crews)), np.bool_)
     arrived = _arrived(problem, windows)
+    starts = np.array([each.span.start for each in windows], object)
     for number, job in enumerate(problem.jobs):
         if not job.barred and job.curve is not None and found[number].size:
             there = opened[job.line].copy()
+            if job.deferral is not None:
+                there &= starts >= job.deferral.until
             for part, pieces in job.parts.items():
                 stock, later = arrived.get(part, (0, np.zeros(len(windows), bool)))
                 there &= later | (stock >= pieces)

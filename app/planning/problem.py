@@ -82,6 +82,14 @@ class Setup:
 
 
 @dataclass(frozen=True)
+class Deferral:
+    """No service before `until`; `words` say who wanted so and why."""
+
+    until: datetime
+    words: str
+
+
+@dataclass(frozen=True)
 class Job:
     """The service of one machine. Without a `curve` it is not planned, for the reason that `unknown` names.
 
@@ -102,6 +110,7 @@ class Job:
     proposed_window: str | None = None
     site: str | None = None
     barred: str = ""
+    deferral: Deferral | None = None
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,8 @@ class Reasons:
             return " ".join([*kept, f"Its cost is not known: {asked.unknown}."])
         waiting = self._if_waiting(job, int(self._choices.window[option]))
         elsewhere = [] if kept else self._better_elsewhere(job, option)
-        return " ".join([*kept, waiting, *elsewhere, self._costs(asked.costs)])
+        deferred = [f"{asked.deferral.words}."] if asked.deferral is not None else []
+        return " ".join([*kept, *deferred, waiting, *elsewhere, self._costs(asked.costs)])
 
     def left_out(self, job: int) -> str:
         asked = self._framed.problem.jobs[job]
@@ -126,7 +127,10 @@ class Reasons:
         problem, windows = self._framed.problem, self._framed.windows
         if job.barred:
             return job.barred
-        opened = [each for each in windows if each.opens(job.line)]
+        ahead = [each for each in windows if job.deferral is None or each.span.start >= job.deferral.until]
+        if job.deferral is not None and not ahead:
+            return job.deferral.words
+        opened = [each for each in ahead if each.opens(job.line)]
         able = [each for each in problem.crews if each.can(job)]
         if not opened:
             return f"no window of line {job.line} is ahead"

@@ -6,11 +6,12 @@ from fastapi import APIRouter
 
 from app.clock import NowDep
 from app.database import SessionDep
+from app.fleet.machine_key import MachineKey
 from app.fleet.routes import Limit, Offset
-from app.planning import resource_store, resources, store
+from app.planning import deferring, resource_store, resources, store
 from app.planning.resource_schemas import Resources
-from app.planning.schemas import PlanItemOut, PlanOut, PlanTotals
-from app.planning.store import Proposed
+from app.planning.schemas import DeferIn, DeferralOut, DeferralsOut, PlanItemOut, PlanOut, PlanTotals
+from app.planning.store import Deferred, Proposed
 from app.security.policy import PrincipalDep, Role, allow
 from app.settings import SettingsDep
 from app.text import Name
@@ -80,6 +81,31 @@ def get_resources(session: SessionDep, now: NowDep) -> Resources:
 def change_resources(session: SessionDep, principal: PrincipalDep, now: NowDep, given: Resources) -> Resources:
     """Each list that is named takes the place of the stored one; others stay. The worker then plans anew."""
     return resources.change_resources(session, principal, given, now)
+
+
+@router.get("/plan/deferrals", dependencies=[allow(Role.OPERATOR)])
+def list_deferrals(session: SessionDep, now: NowDep) -> DeferralsOut:
+    """Those in force, the first to end first."""
+    return DeferralsOut(deferrals=[_deferral_out(each) for each in store.deferred(session, now)])
+
+
+@router.post("/plan/deferrals", status_code=201, dependencies=[allow(Role.PLANNER)])
+def defer(session: SessionDep, principal: PrincipalDep, now: NowDep, given: DeferIn) -> DeferralOut:
+    """No service of this machine before then, unless a work order says otherwise; the worker then plans anew."""
+    return _deferral_out(deferring.defer(session, principal, given, now))
+
+
+@router.delete("/plan/deferrals/{machine}", status_code=204, dependencies=[allow(Role.PLANNER)])
+def lift_deferral(session: SessionDep, principal: PrincipalDep, now: NowDep, machine: MachineKey) -> None:
+    """Its services may be planned again at once; 404 where nothing is deferred."""
+    deferring.lift(session, principal, machine, now)
+
+
+def _deferral_out(deferred: Deferred) -> DeferralOut:
+    deferral = deferred.deferral
+    return DeferralOut(
+        machine=deferred.machine.key, until=deferral.until, why=deferral.why, actor=deferral.actor, at=deferral.at
+    )
 
 
 def _out(proposed: Proposed) -> PlanItemOut:

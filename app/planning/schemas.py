@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.fleet.machine_key import MachineKey
+from app.moment import Moment
+from app.text import Name
 
 
 class PlanItemOut(BaseModel):
@@ -25,6 +30,26 @@ class PlanItemOut(BaseModel):
     cost_now: float | None = Field(description="Expected until the plan's end when the proposal is followed")
     cost_if_waiting: float | None = Field(description="The same when the service waits for its next window")
     reason: str
+
+
+class DeferIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    machine: MachineKey
+    until: Moment = Field(description="No service is planned before")
+    why: Annotated[Name, Field(description="Stands in the plan")]
+
+
+class DeferralOut(BaseModel):
+    machine: str
+    until: datetime
+    why: str
+    actor: str
+    at: datetime
+
+
+class DeferralsOut(BaseModel):
+    deferrals: list[DeferralOut]
 
 
 class PlanTotals(BaseModel):

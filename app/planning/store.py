@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.fleet.tables import Machine
 from app.planning.renewed_life import Lived
-from app.planning.tables import Plan, PlanItem
+from app.planning.tables import Plan, PlanDeferral, PlanItem
 
 # How far back rates are counted: a full year, so that seasons weigh alike.
 LOOK_BACK = timedelta(days=365)
@@ -107,6 +107,25 @@ def left_out(
     order = (PlanItem.probability_by_then.desc().nulls_first(), Machine.key)
     query = _lines(plan, site, line).where(PlanItem.service_by.is_(None)).order_by(*order)
     return [Proposed(item, machine) for item, machine in session.execute(query.limit(limit).offset(offset))]
+
+
+class Deferred(NamedTuple):
+    """A deferral in force with its machine."""
+
+    deferral: PlanDeferral
+    machine: Machine
+
+
+def deferred(session: Session, now: datetime) -> list[Deferred]:
+    """The first to end comes first."""
+    newest = select(func.max(PlanDeferral.id)).group_by(PlanDeferral.machine_id).scalar_subquery()
+    query = (
+        select(PlanDeferral, Machine)
+        .join(Machine, Machine.id == PlanDeferral.machine_id)
+        .where(PlanDeferral.id.in_(newest), PlanDeferral.until > now)
+        .order_by(PlanDeferral.until, Machine.key)
+    )
+    return [Deferred(deferral, machine) for deferral, machine in session.execute(query)]
 
 
 class Totals(NamedTuple):

@@ -37,6 +37,19 @@ class Plan(Base):
         return (self.cost - self.bound) / self.cost if self.cost > 0 else 0.0
 
 
+class PlanDeferral(Base):
+    """Somebody wants no service of a machine before `until`; its newest one counts, and none is ever changed."""
+
+    __tablename__ = "plan_deferrals"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    machine_id: Mapped[int] = mapped_column(ForeignKey("machines.id"), index=True)
+    until: Mapped[datetime]
+    why: Mapped[str] = mapped_column(Text)
+    actor: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class PlanItem(Base):
     """One machine's proposed service, or why it has none (`service_by` is null).
 

@@ -47,6 +47,7 @@ def _changed(machine: Candidate, question: WhatIfIn) -> Candidate:
         costs=own,
         barred="left out, as it was asked for" if never else "",
         agreed=None if asked else machine.agreed,
+        deferral=None if asked else machine.deferral,
     )
 
 
