@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 CHANNEL = "wearwatch"
-Kind = Literal["reading", "risk", "plan", "event", "machine", "work"]
+Kind = Literal["reading", "risk", "plan", "event", "machine", "work", "what_if"]
 
 
 def announce(session: Session, kind: Kind, machine: str | None = None) -> None:

@@ -244,38 +244,3 @@ class MachinePage:
     form: EventForm
     chart: dict[str, object]
     footnote: str
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    key: str
-    line: str | None
-    reason: str
-
-
-@dataclass(frozen=True)
-class Day:
-    """The services that begin on one calendar day (UTC)."""
-
-    at: datetime
-    services: tuple[ProposedService, ...]
-
-
-@dataclass(frozen=True)
-class PlanPage:
-    """`gap`: by how much of its cost the plan could be cheaper at most; `notes`: what it assumed and objects to."""
-
-    frame: Frame
-    as_of: datetime | None
-    until: datetime | None
-    cost: float | None
-    gap: float | None
-    notes: tuple[str, ...]
-    days: tuple[Day, ...]
-    left_out: tuple[LeftOut, ...]
-    cost_now: float | None
-    cost_if_waiting: float | None
-
-    @property
-    def services(self) -> int:
-        return sum(len(day.services) for day in self.days)

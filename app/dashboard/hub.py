@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 CHANNEL = "wearwatch"
 # Under this name an administrator finds the connection in pg_stat_activity.
 APPLICATION_NAME = "wearwatch live updates"
-KINDS = frozenset({"reading", "risk", "plan", "event", "machine", "work"})
+KINDS = frozenset({"reading", "risk", "plan", "event", "machine", "work", "what_if"})
 # A page that reads slower than this many different changes gather is told to reload instead.
 MOST_PENDING = 256
 # Each open page costs a socket and a look at its rights every second.

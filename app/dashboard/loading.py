@@ -9,18 +9,27 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.dashboard import store, words
-from app.dashboard.context import LeftOut, ProposedService
+from app.dashboard.context import ProposedService
 from app.dashboard.data_page import DataFacts
 from app.dashboard.fleet_page import MOST_CHANGES, MOST_FULL_TILES, Asked, FleetFacts, silent_machines
 from app.dashboard.machine_page import MachineFacts
 from app.dashboard.models_page import MODELS_PER_PAGE, ModelFacts, ModelsAsked
+from app.dashboard.plan_context import Deferred, LeftOut
+from app.dashboard.plan_page import PlanFacts
 from app.fleet.actions import failure_modes_of
 from app.fleet.failure_modes import FailureModes
 from app.fleet.store import list_events, machine_by_key
 from app.ingest import account, ledger
 from app.ingest.flags import flags
 from app.jobs.trainings import failed_trainings
+from app.orders import store as order_store
+from app.orders.states import DECIDED
+from app.orders.store import OrderFilter
+from app.planning import resource_store
 from app.planning import store as planning_store
+from app.planning.assembly import CREW
+from app.planning.resource_rule import DAY_KEY
+from app.planning.resource_schemas import CrewIn
 from app.planning.tables import Plan
 from app.risk import model_store
 from app.risk import store as risk_store
@@ -94,6 +103,30 @@ def plan_facts(session: Session) -> tuple[Plan | None, list[ProposedService], li
         [service for each in services if (service := _proposed(each)) is not None],
         [LeftOut(each.machine.key, each.machine.line, each.item.reason) for each in left_out],
     )
+
+
+def plan_page_facts(session: Session, now: datetime) -> PlanFacts:
+    plan, services, left_out = plan_facts(session)
+    orders, _ = order_store.list_orders(session, OrderFilter(DECIDED), MOST_MACHINES, 0)
+    resources = resource_store.resources(session).ahead(now)
+    days = dict.fromkeys(planning_store.windows_used(session, plan)) if plan else {}
+    return PlanFacts(
+        plan=plan,
+        services=services,
+        left_out=left_out,
+        orders=[order_store.order_out(each) for each in orders],
+        crews=planned_crews(session),
+        windows=[*(each.key for each in resources.windows), *(key for key in days if key.startswith(DAY_KEY))],
+        deferred=[
+            Deferred(each.machine.key, each.deferral.until, each.deferral.why)
+            for each in planning_store.deferred(session, now)
+        ],
+    )
+
+
+def planned_crews(session: Session) -> list[CrewIn]:
+    """Those that plans reckon with."""
+    return resource_store.resources(session).crews or [CREW]
 
 
 def _proposed(proposed: planning_store.Proposed) -> ProposedService | None:

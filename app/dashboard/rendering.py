@@ -18,11 +18,11 @@ from app.dashboard.context import (
     FleetPage,
     Frame,
     MachinePage,
-    PlanPage,
     ProblemPage,
     SignInPage,
 )
 from app.dashboard.data_context import DataPage
+from app.dashboard.plan_context import PlanPage
 from app.dashboard.record_context import DriftPage, ModelFilters, ModelPage, ModelsPage
 from app.dashboard.store import COUNTED_UP_TO
 from app.dashboard.work_context import WorkOrderPage, WorkPage
@@ -92,6 +92,7 @@ def environment() -> Environment:
         order_state=state_words,
         outcome=OUTCOME_WORDS.__getitem__,
         utc=words.utc,
+        day=words.day,
     )
     env.globals.update(plotly_address=plotly_address, plotly_style_ids=plotly_style_ids)
     return env

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import RedirectResponse, Response
 
 from app.clock import NowDep
-from app.dashboard import assets, loading, sign_in_routes, stream, work_routes
+from app.dashboard import assets, loading, plan_routes, sign_in_routes, stream, work_routes
 from app.dashboard.context import EventForm
 from app.dashboard.data_page import data_page
 from app.dashboard.drift_page import drift_page
@@ -19,7 +19,6 @@ from app.dashboard.model_curves import Costs
 from app.dashboard.model_page import model_page
 from app.dashboard.models_page import ModelsAsked, models_page
 from app.dashboard.page_route import PageRoute
-from app.dashboard.plan_page import plan_page
 from app.dashboard.rendering import answer, frame, path_part
 from app.dashboard.sign_in_routes import FormDep
 from app.database import SessionDep
@@ -91,12 +90,6 @@ def add_event(
     return RedirectResponse(f"/machines/{path_part(key)}#events", 303)
 
 
-@pages.get("/plan")
-def show_plan(session: SessionDep, settings: SettingsDep, principal: PrincipalDep, now: NowDep) -> Response:
-    plan, services, left_out = loading.plan_facts(session)
-    return answer(plan_page(frame(settings, principal, now, "plan"), plan, services, left_out))
-
-
 @pages.get("/models")
 def show_models(
     session: SessionDep,
@@ -150,5 +143,5 @@ def show_data(
     return answer(data_page(shown, sender, machine, facts, loading.COUNTED_FOR, settings.silent_after))
 
 
-for part in (assets.router, sign_in_routes.router, pages, work_routes.router, stream.router):
+for part in (assets.router, sign_in_routes.router, pages, plan_routes.router, work_routes.router, stream.router):
     router.include_router(part)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 # Channel names end in their unit (design: names carry units); the longest ending wins.
 UNITS = {
@@ -150,6 +150,11 @@ def ago(moment: datetime | None, now: datetime) -> str:
 
 def span(width: timedelta) -> str:
     return duration(width.total_seconds() / 3600)
+
+
+def day(of: date) -> str:
+    """`Mon 7 Dec`."""
+    return f"{of:%a} {of.day} {of:%b}"
 
 
 def utc(moment: datetime) -> str:

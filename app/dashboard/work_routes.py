@@ -65,7 +65,7 @@ def order_by_hand(
     try:
         given = read(WorkOrderIn, form)
         with session.begin_nested():
-            _order_and_accept(session, principal, given, now)
+            actions.order_and_accept(session, principal, given, now)
     except (BadInput, Conflict, NotFound) as error:
         return answer(work_page(session, shown, typed("order", form, error.detail)), error.status)
     return RedirectResponse("/work", 303)
@@ -78,16 +78,10 @@ def order_from_plan(
     try:
         given = WorkOrderIn(**vars(read(WorkOrderIn, form)) | {"from_plan": True})
         with session.begin_nested():
-            _order_and_accept(session, principal, given, now)
+            actions.order_and_accept(session, principal, given, now)
     except (BadInput, Conflict) as error:
         return answer(work_page(session, shown, typed("planned", form, error.detail)), error.status)
     return RedirectResponse("/work", 303)
-
-
-def _order_and_accept(session: Session, principal: Principal, given: WorkOrderIn, now: NowDep) -> None:
-    ordered, new = actions.add_order(session, principal, given, now)
-    if new:
-        actions.accept(session, principal, ordered.order.id, StepIn(version=ordered.order.version), now)
 
 
 @router.post("/work/calendars", dependencies=PLANNER)

@@ -82,6 +82,14 @@ def accept(session: Session, principal: Principal, order_id: int, given: StepIn,
     return take_step(session, principal, order_id, given, State.ACCEPTED, {}, now)
 
 
+def order_and_accept(session: Session, principal: Principal, given: WorkOrderIn, now: datetime) -> Ordered:
+    """Whoever makes the order has decided. Raises Conflict as `add_order` does."""
+    ordered, new = add_order(session, principal, given, now)
+    if new:
+        return accept(session, principal, ordered.order.id, StepIn(version=ordered.order.version), now)
+    return ordered
+
+
 def schedule(session: Session, principal: Principal, order_id: int, given: ScheduleIn, now: datetime) -> Ordered:
     """Also again: a date may move, and with it who does the work."""
     if not timedelta() < given.end - given.start <= LONGEST_WORK:

@@ -64,6 +64,11 @@ def proposed_windows(session: Session) -> dict[int, str]:
     return {machine: window for machine, window in session.execute(query) if window is not None}
 
 
+def windows_used(session: Session, plan: Plan) -> Sequence[str]:
+    used = select(PlanItem.planned_window).where(PlanItem.plan_id == plan.id).distinct()
+    return sorted(key for key in session.scalars(used) if key is not None)
+
+
 def outdate_plan(session: Session) -> None:
     newest = select(func.max(Plan.id)).scalar_subquery()
     session.execute(update(Plan).where(Plan.id == newest).values(outdated=True))

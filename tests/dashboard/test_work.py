@@ -50,7 +50,7 @@ def begun(browser: TestClient, address: str) -> None:
 
 def test_work_is_listed_by_state_what_is_under_way_first(operator: TestClient):
     said = shown(operator.get("/work").text)
-    assert said.index("In progress 1") < said.index(IN_PROGRESS) < said.index("Scheduled 1") < said.index(SCHEDULED)
+    assert said.index("In progress 1") < said.index(IN_PROGRESS) < said.index("Scheduled ") < said.index(SCHEDULED)
     assert "night shift" in said
     assert said.index(SCHEDULED) < said.index("Proposed by the plan") < said.index(ALARM)
 

@@ -65,7 +65,7 @@ function concerns(change) {
   if (place === "fleet") return change.kind !== "reading" || isSilent(change.machine);
   if (place === "machine") return change.machine === null || change.machine === machineKey();
   if (place === "work") return change.kind === "work" || change.kind === "plan";
-  if (place === "plan") return change.kind === "plan";
+  if (place === "plan") return ["plan", "work", "what_if"].includes(change.kind);
   return place === "data" && change.kind === "reading";
 }
 
@@ -103,12 +103,16 @@ function swap(page) {
     const old = document.getElementById(fresh.id);
     if (!old) { location.reload(); return; }
     const before = seen.get(fresh.id);
+    if (before === fresh.innerHTML || isBeingFilledIn(old)) continue;
     seen.set(fresh.id, fresh.innerHTML);
-    if (before === fresh.innerHTML) continue;
     replace(old, fresh);
   }
   document.dispatchEvent(new CustomEvent("wearwatch:refreshed", { detail: page }));
 }
+
+/** Whoever types into a form within must not lose it; the next refresh comes anyway. */
+const isBeingFilledIn = (part) => [...part.querySelectorAll("input:not([type=hidden]), select")].some(
+  (field) => field === document.activeElement || ("defaultValue" in field && field.value !== field.defaultValue));
 
 function replace(old, fresh) {
   const focused = old.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;

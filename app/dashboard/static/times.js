@@ -27,6 +27,8 @@ export function localise(root) {
     } else if ("day" in element.dataset) {
       const near = Math.abs(moment - now) < 300 * 86400e3;
       element.textContent = (near ? onlyDay : dayWithYear).format(moment);
+    } else if ("clock" in element.dataset) {
+      element.textContent = onlyTime.format(moment);
     } else if (!("full" in element.dataset) && moment.toDateString() === now.toDateString()) {
       element.textContent = onlyTime.format(moment);
     } else {
