@@ -39,8 +39,10 @@ def widths_away(value: npt.NDArray[np.float32], middle: npt.NDArray[np.float32],
 
 def own_usual(history: History, moments: Moments, features: Sequence[Feature]) -> Usual:
     """Medians over each machine's own past before each moment; NaN where it is too young."""
-    past = _past_moments(history, moments)
-    seen = build(history, Moments(past.machine.ravel(), past.as_of.ravel()), features)
+    machines, own = np.unique(moments.machine, return_inverse=True)
+    theirs = history.only(machines)
+    past = _past_moments(theirs, Moments(own, moments.as_of))
+    seen = build(theirs, Moments(past.machine.ravel(), past.as_of.ravel()), features)
     shape = past.as_of.shape
     young = (past.as_of < 0).all(axis=0)
     values = seen.values.reshape(*shape, -1).astype(np.float64)

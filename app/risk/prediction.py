@@ -74,14 +74,13 @@ def _number(value: float | None) -> float | None:
 
 def finite(value: Any) -> Any:
     """The same, with None for every NaN and infinity and without NUL, which jsonb cannot hold."""
-    if isinstance(value, Mapping):
-        return {finite(key): finite(each) for key, each in value.items()}
-    if isinstance(value, str):
-        return value.replace("\x00", "")
-    if isinstance(value, Sequence):
-        return [finite(each) for each in value]
-    if hasattr(value, "tolist"):
-        return finite(value.tolist())
+    # Numbers are most of what is stored, and the cheapest to know.
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    return value
+    if isinstance(value, str):
+        return value.replace("\x00", "")
+    if isinstance(value, Mapping):
+        return {finite(key): finite(each) for key, each in value.items()}
+    if isinstance(value, Sequence):
+        return [finite(each) for each in value]
+    return finite(value.tolist()) if hasattr(value, "tolist") else value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import numpy as np
@@ -42,6 +42,17 @@ class History:
     @property
     def width(self) -> timedelta:
         return timedelta(seconds=self.bucket_seconds)
+
+    def only(self, machines: Ints) -> History:
+        """Of the machines at these positions, which rise and are counted anew."""
+        rows, events = np.isin(self.machine, machines), self.events[self.events["machine"].isin(machines)]
+        return replace(
+            self,
+            machines=self.machines.iloc[machines].reset_index(drop=True),
+            machine=np.searchsorted(machines, self.machine[rows]),
+            events=events.assign(machine=np.searchsorted(machines, events["machine"])).reset_index(drop=True),
+            **{name: getattr(self, name)[rows] for name in ("bucket", "n", "mean", "std", "min", "max", "last")},
+        )
 
 
 @dataclass(frozen=True)
