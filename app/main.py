@@ -38,13 +38,14 @@ from app.security.headers import SecurityHeaders
 from app.security.policy import public
 from app.security.recent import RecentPrincipals
 from app.settings import Settings, get_settings
+from app.webhooks import routes as webhooks
 
 # Nobody set one up, and asking whether somebody did costs a fifth of a small request.
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 # Their routes ask who sends before they read, and bound what arrives by the settings.
 BULK_PATHS = ("/api/v1/readings", "/api/v2/write", "/write")
 DIRECT = (*ingest.DIRECT, *influx.DIRECT)
-ROOMS = (ingest, data, influx, dashboard, fleet, risk, planning, orders, security, jobs, what_ifs, health)
+ROOMS = (ingest, data, influx, dashboard, fleet, risk, planning, orders, webhooks, security, jobs, what_ifs, health)
 
 
 def create_app(settings: Settings, bind: Bind) -> FastAPI:

@@ -219,6 +219,13 @@ class Settings(BaseSettings):
     keep_conflicts: Limit = Field(
         timedelta(days=365), description="How long contradicting values are kept; `0` keeps all."
     )
+    webhook_loopback: bool = Field(
+        False, description="Whether webhooks may go to this host itself; a cloud's metadata is never reached."
+    )
+    webhook_ca_file: Path | None = Field(
+        None,
+        description="Certificates (PEM) that receivers of webhooks are checked against; the system's without it.",
+    )
     log_format: str = Field(
         "text", pattern="^(text|json)$", description="`text` for people, `json` for collectors."
     )

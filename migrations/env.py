@@ -16,7 +16,8 @@ import app.orders.tables
 import app.planning.resource_tables
 import app.planning.tables
 import app.risk.tables
-import app.security.tables  # noqa: F401  (each import registers its tables)
+import app.security.tables
+import app.webhooks.tables  # noqa: F401  (each import registers its tables)
 from app.database import Base, database_url
 from app.settings import get_settings
 

@@ -25,7 +25,8 @@ LIST_JOBS = text("""
         max(event.at) FILTER (WHERE event.type IN ('succeeded', 'failed', 'cancelled', 'aborted')) AS finished_at,
         (SELECT reason FROM training_failures WHERE job_id = job.id) AS reason
     FROM procrastinate_jobs job LEFT JOIN procrastinate_events event ON event.job_id = job.id
-    WHERE status <> 'succeeded' AND (task_name NOT IN ('refresh', 'rescue', 'schedule') OR status = 'failed')
+    WHERE status <> 'succeeded'
+        AND (task_name NOT IN ('refresh', 'rescue', 'schedule', 'webhooks') OR status = 'failed')
     GROUP BY job.id ORDER BY job.id DESC LIMIT :most
 """)
 

@@ -16,6 +16,7 @@ from app.orders.schemas import CancelIn, ScheduleIn, StartIn, StepIn, WorkOrderI
 from app.orders.states import State, fault_of_step, words
 from app.orders.store import Ordered
 from app.orders.tables import WorkOrder, WorkStep
+from app.orders.telling import tell
 from app.planning.store import outdate_plan
 from app.security.principal import Principal
 
@@ -41,7 +42,7 @@ def add_order(session: Session, principal: Principal, given: WorkOrderIn, now: d
     if order_id is None:
         return _already_there(session, machine, given), False
     ordered = store.order_by_id(session, order_id)
-    _note(session, principal, ordered.order, None, why, {"from_plan": given.from_plan}, now)
+    _note(session, principal, ordered, None, why, {"from_plan": given.from_plan}, now)
     return ordered, True
 
 
@@ -126,7 +127,7 @@ def take_step(
     """Raises Conflict where the order has changed since it was read, or cannot go into this state."""
     ordered = as_read(session, order_id, given.version)
     refuse_step(ordered.order, state)
-    change(session, principal, ordered.order, state, given.why, columns, now)
+    change(session, principal, ordered, state, given.why, columns, now)
     return ordered
 
 
@@ -153,7 +154,7 @@ def as_read(session: Session, order_id: int, version: int) -> Ordered:
 def change(
     session: Session,
     principal: Principal,
-    order: WorkOrder,
+    ordered: Ordered,
     state: State,
     why: str | None,
     columns: Mapping[str, object],
@@ -161,35 +162,37 @@ def change(
     **detail: object,
 ) -> None:
     """The order in its new state, and the step in its history; plans keep to it from now on."""
+    order = ordered.order
     before = State(order.state)
     for name, value in columns.items():
         setattr(order, name, value)
     order.state, order.version, order.changed_at = state, order.version + 1, now
     told = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in columns.items()}
-    _note(session, principal, order, before, why, told | detail, now)
+    _note(session, principal, ordered, before, why, told | detail, now)
     outdate_plan(session)
 
 
 def _note(
     session: Session,
     principal: Principal,
-    order: WorkOrder,
+    ordered: Ordered,
     before: State | None,
     why: str | None,
     detail: dict[str, object],
     now: datetime,
 ) -> None:
-    session.add(
-        WorkStep(
-            work_order_id=order.id,
-            version=order.version,
-            at=now,
-            actor=principal.actor,
-            from_state=before,
-            to_state=order.state,
-            why=why or None,
-            detail=detail,
-        )
+    order = ordered.order
+    step = WorkStep(
+        work_order_id=order.id,
+        version=order.version,
+        at=now,
+        actor=principal.actor,
+        from_state=before,
+        to_state=order.state,
+        why=why or None,
+        detail=detail,
     )
+    session.add(step)
     session.flush()
+    tell(session, ordered, step)
     announce(session, "work")

@@ -99,10 +99,10 @@ def _keep(
     event_ids = record_found(session, principal, machine, events_of(found, note))
     worked = {"started_at": found.started_at, "ended_at": found.ended_at}
     told = {"outcome": found.outcome, "events": event_ids, **detail}
-    actions.change(session, principal, order, State.DONE, given.why, worked, now, **told)
-    row = WorkFinding(work_order_id=order.id, version=order.version, at=now, actor=principal.actor)
+    # Of the version that the step makes, and stored before it, because the step tells what was found.
+    row = WorkFinding(work_order_id=order.id, version=order.version + 1, at=now, actor=principal.actor)
     for name, value in vars(found).items():
         setattr(row, name, value)
     row.note, row.event_ids = given.note, event_ids
     session.add(row)
-    session.flush()
+    actions.change(session, principal, ordered, State.DONE, given.why, worked, now, **told)

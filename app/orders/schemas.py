@@ -143,6 +143,13 @@ class WorkOrderHistoryOut(WorkOrderOut):
     findings: list[FindingOut]
 
 
+class WorkOrderToldOut(WorkOrderOut):
+    """What webhooks tell: the order as the step left it, and what was found once it is done."""
+
+    step: WorkStepOut
+    finding: FindingOut | None
+
+
 class FeedIn(BaseModel):
     """What is not named lets all orders through."""
 

@@ -24,6 +24,7 @@ from app.jobs.trainings import note_failed_training
 from app.logs import configure_logs
 from app.risk.store import champion
 from app.settings import Settings
+from app.webhooks.delivery import deliver
 from ml.jobs.courtesy import give_way
 from ml.jobs.memory import Memory
 from ml.jobs.monitor import monitor
@@ -43,11 +44,12 @@ SCHEDULE_CRON = "*/10 * * * *"
 # At night, when the last day is whole.
 MONITOR_CRON = "23 3 * * *"
 RESCUE_CRON = "* * * * * */30"
+WEBHOOKS_CRON = "* * * * * */5"
 # A worker that gave no sign of life for so long is taken for dead, and its job is taken up again.
 DEAD_AFTER_SECONDS = 30
-# One job of each kind may run beside another: scoring goes on while a model trains, a plan is sought or readings
-# are packed.
-CONCURRENCY = 4
+# One job of each kind may run beside another: scoring goes on while a model trains, a plan is sought, readings
+# are packed or a receiver of webhooks is waited for.
+CONCURRENCY = 5
 # How long a job under way may take to end when the worker is told to stop.
 GRACE_SECONDS = 20
 RECONNECT_SECONDS = 2
@@ -112,6 +114,11 @@ def make_queue(engine: Engine, settings: Settings) -> App:
         if serves:
             report = monitor(engine, settings)
             log.info("monitored", model=report.model_id, verdict=report.body["verdict"])
+
+    @queue.periodic(cron=WEBHOOKS_CRON)
+    @queue.task(name="webhooks", lock="webhooks", queueing_lock="webhooks", pass_context=True)
+    def webhooks_task(context: JobContext, timestamp: int) -> None:
+        deliver(engine, settings, context.should_abort)
 
     @queue.periodic(cron=RESCUE_CRON)
     @queue.task(name="rescue", queueing_lock="rescue")

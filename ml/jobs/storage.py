@@ -15,6 +15,7 @@ from app.ingest.retention import retire
 from app.ingest.rollup import forget_changes
 from app.risk.pruning import prune
 from app.settings import Settings
+from app.webhooks import store as webhooks
 from ml.rollup_cache import CHANGES_KEPT
 
 log = structlog.get_logger()
@@ -28,6 +29,7 @@ def keep_storage(engine: Engine, settings: Settings, stop: Callable[[], bool] = 
     make_ahead(engine, now)
     with session_scope(engine) as session:
         forget_changes(session, now - CHANGES_KEPT)
+        webhooks.forget_messages(session, now - webhooks.KEPT)
     for gone in retire(engine, settings, now, ACTOR):
         name = gone.partition.name if gone.partition else gone.table
         log.info("retention dropped", what=gone.what, table=name, before=gone.before.isoformat(), rows=gone.rows)
