@@ -25,6 +25,7 @@ class Frame:
     may_record: bool = False
     may_plan: bool = False
     may_promote: bool = False
+    may_administer: bool = False
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,7 @@ def frame(settings: Settings, principal: Principal | None, now: datetime, place:
     plain = Frame(plant=settings.plant, currency=settings.currency, now=now, place=place)
     if principal is None:
         return plain
+    administers = principal.csrf_token is not None and principal.has_any(frozenset({Role.ADMIN}))
     return Frame(
         plant=settings.plant,
         currency=settings.currency,
@@ -120,7 +121,8 @@ def frame(settings: Settings, principal: Principal | None, now: datetime, place:
         csrf_token=principal.csrf_token or "",
         may_record=principal.csrf_token is not None,
         may_plan=principal.csrf_token is not None and principal.has_any(frozenset({Role.PLANNER})),
-        may_promote=principal.csrf_token is not None and principal.has_any(frozenset({Role.ADMIN})),
+        may_promote=administers,
+        may_administer=administers,
     )
 
 

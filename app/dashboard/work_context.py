@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from app.dashboard.context import Frame, ProposedService
 from app.fleet.schemas import ComponentOut, FailureModeOut
 from app.orders.schemas import FeedOut, WorkOrderHistoryOut, WorkOrderOut
+from app.webhooks.schemas import WebhookOut
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class WorkPage:
     closed: tuple[WorkOrderOut, ...]
     calendars: tuple[FeedOut, ...]
     address: str | None
+    webhooks: tuple[WebhookOut, ...]
     typed: Typed
 
     @property

@@ -18,6 +18,7 @@ from app.orders.finding_rule import OUTCOME_WORDS
 from app.orders.schemas import FeedOut, WorkOrderOut
 from app.orders.states import NEXT, OPEN, State, words
 from app.orders.store import OrderFilter, order_out
+from app.webhooks.actions import list_webhooks
 
 MOST_OPEN, MOST_CLOSED, MOST_PROPOSED = 300, 20, 50
 # What somebody must do next comes first.
@@ -44,6 +45,7 @@ def work_page(session: Session, frame: Frame, typed: Typed, address: str | None 
         closed=tuple(map(order_out, closed)),
         calendars=tuple(FeedOut.model_validate(each) for each in listed),
         address=address,
+        webhooks=tuple(list_webhooks(session)) if frame.may_administer else (),
         typed=typed,
     )
 

@@ -37,10 +37,11 @@ from app.orders.schemas import (
 )
 from app.security.policy import Principal, PrincipalDep, Role, allow
 from app.settings import SettingsDep
+from app.webhooks.actions import send_again
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
-OPERATOR, PLANNER = [allow(Role.OPERATOR)], [allow(Role.PLANNER)]
+OPERATOR, PLANNER, ADMIN = [allow(Role.OPERATOR)], [allow(Role.PLANNER)], [allow(Role.ADMIN)]
 OrderId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 Step = Literal["accept", "schedule", "start", "done", "cancel", "correct"]
 
@@ -99,6 +100,12 @@ def make_calendar(session: SessionDep, principal: PrincipalDep, shown: FrameDep,
 def revoke_calendar(session: SessionDep, principal: PrincipalDep, form: FormDep) -> Response:
     feeds.revoke_feed(session, principal, form.get("name", ""))
     return RedirectResponse("/work#calendars", 303)
+
+
+@router.post("/work/webhooks/send-again", dependencies=ADMIN)
+def send_webhooks_again(session: SessionDep, principal: PrincipalDep, now: NowDep, form: FormDep) -> Response:
+    send_again(session, principal, form.get("name", ""), None, now)
+    return RedirectResponse("/work#webhooks", 303)
 
 
 @router.get("/work/{order_id}", dependencies=OPERATOR)

@@ -14,6 +14,10 @@ from sqlalchemy import Engine, select
 from app.database import session_scope
 from app.fleet.tables import Event, Machine
 from app.orders.tables import WorkOrder
+from app.security.principal import Principal, Role
+from app.webhooks import actions as webhooks
+from app.webhooks.schemas import WebhookIn
+from app.webhooks.tables import Webhook, WebhookMessage
 
 TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 
@@ -67,6 +71,7 @@ def test_an_operator_looks_and_is_offered_nothing_to_do(operator: TestClient, ma
         "/work/planned",
         "/work/calendars",
         "/work/calendars/revoke",
+        "/work/webhooks/send-again",
         f"/work/{order_id}/start",
     ):
         assert operator.post(address, data={"csrf_token": token}).status_code == 403
@@ -181,3 +186,29 @@ def test_an_order_that_is_not_there_is_a_page_that_leads_back(operator: TestClie
     answer = operator.get(address)
     assert answer.status_code in (404, 422)
     assert 'href="/"' in answer.text
+
+
+def test_an_administrator_sees_which_programs_were_not_told_and_sends_again(
+    admin: TestClient, operator: TestClient, made: Engine
+):
+    ada = Principal("person", "Ada", Role.ADMIN, False)
+    with session_scope(made) as session:
+        given = WebhookIn(name="<b>cmms</b>", address="https://cmms.plant/hook?token=very-secret")
+        webhooks.make_webhook(session, ada, given)
+        webhooks.send_test(session, given.name, datetime.now(UTC))
+        message = session.scalars(select(WebhookMessage)).one()
+        message.given_up_at = datetime.now(UTC)
+        session.scalars(select(Webhook)).one().last_fault = "It answered 500."
+    try:
+        page = admin.get("/work").text
+        assert "&lt;b&gt;cmms&lt;/b&gt;" in page
+        assert "very-secret" not in page
+        assert "Not taken: It answered 500." in shown(page)
+        assert "0 messages waiting, 1 given up" in shown(page)
+        assert "Webhooks" not in operator.get("/work").text
+        assert send(admin, "/work/webhooks/send-again", name=given.name).status_code == 303
+        assert "1 message waiting, 0 given up" in shown(admin.get("/work").text)
+        assert send(admin, "/work/webhooks/send-again", name="no such").status_code == 404
+    finally:
+        with session_scope(made) as session:
+            webhooks.remove_webhook(session, ada, given.name)

@@ -78,7 +78,7 @@ def test_each_message_is_the_order_as_it_was_at_that_step(
     with session_scope(engine) as session:
         actions.start(session, ADA, order_id, StartIn(version=3), now, now)
     with session_scope(engine) as session:
-        found = DoneIn(version=4, outcome="fault_found", mode="VIB", component="bearing", note="inner race")
+        found = DoneIn(version=4, outcome="fault_found", mode="VIB", component="radial bearing", note="inner race")
         finish(session, ADA, order_id, found, load_failure_modes(None), Moments(now, now))
     round_()
     states = ["created", "accepted", "scheduled", "started", "done"]
