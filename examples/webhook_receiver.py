@@ -106,8 +106,9 @@ def handler(secret: str, known: Known) -> type[BaseHTTPRequestHandler]:
             self.send_response(204)
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:
-            print(f"{self.command} {format % args}", file=sys.stderr)
+        def log_request(self, code: object = "-", size: object = "-") -> None:
+            """Without the query, where a token may stand."""
+            print(f"{self.command} {self.path.partition('?')[0]} {code}", file=sys.stderr)
 
     return Receiver
 

@@ -44,6 +44,7 @@ class Parcel:
     """A message as it goes out."""
 
     id: int
+    webhook_id: int
     webhook: str
     message: str
     address: str
@@ -101,6 +102,7 @@ def _parcel(webhook: Webhook, message: WebhookMessage, now: datetime) -> Parcel:
     old = (webhook.old_secret,) if webhook.old_secret is not None and old_counts else ()
     return Parcel(
         id=message.id,
+        webhook_id=webhook.id,
         webhook=webhook.name,
         message=message_id(message.uid.hex),
         address=webhook.address,
@@ -121,8 +123,8 @@ def send_parcel(parcel: Parcel, send: Send, now: datetime) -> Answer:
 def _note(engine: Engine, parcel: Parcel, answer: Answer, now: datetime) -> None:
     """Nothing where the webhook was removed meanwhile."""
     with session_scope(engine) as session:
-        message = session.get(WebhookMessage, parcel.id, with_for_update=True)
-        webhook = None if message is None else session.get(Webhook, message.webhook_id, with_for_update=True)
+        webhook = session.get(Webhook, parcel.webhook_id, with_for_update={"key_share": True})
+        message = session.get(WebhookMessage, parcel.id)
         if message is None or webhook is None:
             return
         for row in (message, webhook):

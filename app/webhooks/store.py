@@ -19,7 +19,8 @@ WAITING = and_(WebhookMessage.delivered_at.is_(None), WebhookMessage.given_up_at
 
 def webhook_named(session: Session, name: str, *, lock: bool = False) -> Webhook:
     query = select(Webhook).where(Webhook.name == name)
-    found = session.scalar(query.with_for_update() if lock else query)
+    # Steps of work orders read its key, and need not wait for us.
+    found = session.scalar(query.with_for_update(key_share=True) if lock else query)
     if found is None:
         raise NotFound(f"There is no webhook named {name}.")
     return found

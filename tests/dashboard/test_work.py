@@ -193,7 +193,7 @@ def test_an_administrator_sees_which_programs_were_not_told_and_sends_again(
 ):
     ada = Principal("person", "Ada", Role.ADMIN, False)
     with session_scope(made) as session:
-        given = WebhookIn(name="<b>cmms</b>", address="https://cmms.plant/hook?token=very-secret")
+        given = WebhookIn(name="<b>cmms", address="https://cmms.plant/hook?token=very-secret")
         webhooks.make_webhook(session, ada, given)
         webhooks.send_test(session, given.name, datetime.now(UTC))
         message = session.scalars(select(WebhookMessage)).one()
@@ -201,7 +201,7 @@ def test_an_administrator_sees_which_programs_were_not_told_and_sends_again(
         session.scalars(select(Webhook)).one().last_fault = "It answered 500."
     try:
         page = admin.get("/work").text
-        assert "&lt;b&gt;cmms&lt;/b&gt;" in page
+        assert "&lt;b&gt;cmms" in page
         assert "very-secret" not in page
         assert "Not taken: It answered 500." in shown(page)
         assert "0 messages waiting, 1 given up" in shown(page)
