@@ -1,7 +1,7 @@
 """Webhooks, and the messages that are to be told to them.
 
 Revision ID: 20261128_10
-Revises: 20261128_08
+Revises: 20261128_09
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "20261128_10"
-down_revision = "20261128_08"
+down_revision = "20261128_09"
 branch_labels = None
 depends_on = None
 
