@@ -365,7 +365,7 @@ def make_plan(session: Session, machines: list[Machine], now: datetime) -> None:
         ends_at=now + timedelta(days=28),
         cost=18_400.0,
         bound=18_290.0,
-        assumptions=["60 machines are taken to need 4 h each, as nothing is said of their class."],
+        assumptions=["What a service needs is not said of 60 of 60 machines: 4 h are assumed."],
     )
     session.add(plan)
     session.flush()

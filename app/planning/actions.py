@@ -65,7 +65,8 @@ def fleet_to_plan(session: Session, settings: Settings, now: datetime, agreed: M
     )
     rates = renewed_rates(store.lived(session, now), [each.curve for each in candidates if each.curve])
     plant = Given(settings.preventive_cost, settings.failure_cost, 0.0, 0.0)
-    terms = Terms(now, now + settings.plan_ahead, plant, rates, settings.moving_cost, settings.currency)
+    hours = store.recorded_repair_hours(session, now)
+    terms = Terms(now, now + settings.plan_ahead, plant, rates, settings.moving_cost, settings.currency, hours)
     ids = {each.machine.key: (each.machine.id, each.prediction.id if each.prediction else None) for each in watched}
     return Fleet(candidates, agreed, resource_store.resources(session), terms, ids)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from app.planning.agreed_work import Agreed, with_agreed
@@ -47,7 +47,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Terms:
-    """Of a plan from `now` `until`; `costs` are those of the plant, `rates` those it was run at."""
+    """Of a plan from `now` `until`; `costs` are those of the plant, `rates` those it was run at.
+
+    `repair_hours` are what recorded failures of a class took on average; None: of all.
+    """
 
     now: datetime
     until: datetime
@@ -55,6 +58,7 @@ class Terms:
     rates: Rates
     moving_cost: float
     currency: str
+    repair_hours: Mapping[str | None, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,13 +94,14 @@ def _crew(given: CrewIn, terms: Terms) -> Crew:
 
 
 def _job(machine: Candidate, needs: ServiceIn, terms: Terms) -> Job:
-    of_class = Given(repair_hours=needs.repair_hours)
+    of_class = Given(needs.preventive_cost, needs.failure_cost, needs.downtime_cost_per_hour, needs.repair_hours)
+    recorded = Given(repair_hours=terms.repair_hours.get(machine.asset_class, terms.repair_hours.get(None)))
     return Job(
         machine=machine.machine,
         site=machine.site,
         line=machine.line,
         minutes=max(round(needs.hours * 60), 1),
-        costs=machine_costs(machine.costs, of_class, terms.costs, terms.rates),
+        costs=machine_costs(machine.costs, of_class, recorded, terms.costs, terms.rates),
         curve=machine.curve,
         curve_from=machine.curve_from,
         unknown=machine.unknown,
@@ -140,5 +145,12 @@ def _stands_outside(line: str | None, resources: Resources) -> bool:
 def _assumptions(candidates: Sequence[Candidate], resources: Resources) -> tuple[str, ...]:
     described = {each.asset_class for each in resources.services}
     bare = sum(not {each.asset_class, None} & described for each in candidates)
-    services = f"{bare} machines are taken to need {SERVICE.hours:g} h each, as nothing is said of their class."
-    return (*((NO_CREW,) if not resources.crews else ()), *((services,) if bare else ()))
+    services = f"What a service needs is not said of {_share(bare, candidates)}: {SERVICE.hours:g} h are assumed."
+    unpriced = sum(None in (each.costs.preventive, each.costs.failure) for each in candidates)
+    costs = f"What a failure or a service costs is not said of {_share(unpriced, candidates)}: see their reasons."
+    said = ((NO_CREW, not resources.crews), (services, bare), (costs, unpriced))
+    return tuple(sentence for sentence, holds in said if holds)
+
+
+def _share(number: int, candidates: Sequence[Candidate]) -> str:
+    return f"{number} of {len(candidates)} machines"

@@ -1,4 +1,4 @@
-"""What a machine costs, its class's figures standing in for those that nobody gave, and said so."""
+"""What a machine costs; what stands in for figures that nobody gave is said."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from app.planning.renewed_life import Rates
 
-CLASS, DEFAULT = "its class's", "default"
+CLASS, RECORDED, DEFAULT = "its class's", "recorded", "default"
 # More than any machine costs; keeps sums finite whatever is typed.
 HIGHEST_COST = 1e12
 # A year; more than any repair takes, and keeps sums finite.
@@ -44,12 +44,12 @@ class MachineCosts:
         return min(self.failure + self.downtime_per_hour * self.repair_hours, HIGHEST_COST)
 
 
-def machine_costs(own: Given, of_class: Given, of_plant: Given, rates: Rates) -> MachineCosts:
-    """The machine's own figure, else its class's, else the plant's, else nothing."""
+def machine_costs(own: Given, of_class: Given, recorded: Given, of_plant: Given, rates: Rates) -> MachineCosts:
+    """The machine's own figure, else its class's, else what past failures took, else the plant's, else nothing."""
     whence: dict[str, str] = {}
 
     def figure(name: str, most: float = HIGHEST_COST) -> float:
-        for given, said in ((own, ""), (of_class, CLASS), (of_plant, DEFAULT)):
+        for given, said in ((own, ""), (of_class, CLASS), (recorded, RECORDED), (of_plant, DEFAULT)):
             value = getattr(given, name)
             if value is not None and math.isfinite(value) and value >= 0:
                 if said:

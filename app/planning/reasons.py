@@ -8,7 +8,7 @@ from app.planning.choices import NONE, Ints
 from app.planning.day_words import WindowWords, day
 from app.planning.framing import Framed
 from app.planning.ledger import Ledger
-from app.planning.machine_costs import CLASS, DEFAULT, MachineCosts
+from app.planning.machine_costs import CLASS, DEFAULT, RECORDED, MachineCosts
 from app.planning.pinned import lacking_crew
 from app.planning.pricing import CENTS
 from app.planning.problem import Job
@@ -20,6 +20,7 @@ FIGURES = {
     "downtime_per_hour": "the cost of an hour down",
     "repair_hours": "the hours of a repair",
 }
+WHENCE = {CLASS: "its class", RECORDED: "recorded failures", DEFAULT: "the plant's defaults"}
 # More of what is in the way would not make a reason clearer.
 MOST_NAMED = 2
 
@@ -143,7 +144,7 @@ class Reasons:
     def _costs(self, costs: MachineCosts) -> str:
         failure, service = (self._in_words(each) for each in (costs.whole_failure, costs.preventive))
         said = [f"A failure costs {failure}, a service {service}."]
-        for whence, words in ((CLASS, "its class"), (DEFAULT, "the plant's defaults")):
+        for whence, words in WHENCE.items():
             taken = [FIGURES[name] for name, each in costs.whence.items() if each == whence]
             if taken:
                 said.append(f"Taken from {words}: {', '.join(taken)}.")

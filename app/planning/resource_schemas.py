@@ -99,7 +99,8 @@ class SetupIn(_Kept):
 
 
 class ServiceIn(_Kept):
-    """What a service of an asset class needs, or of all classes that are not named; `repair_hours`: a failure's."""
+    """What a service of an asset class needs and what its machines cost that have no costs of their own; without a
+    class: of all that are not named. `repair_hours`: how long a failure stops production."""
 
     asset_class: Name | None = None
     hours: float = Field(gt=0, le=MOST_HOURS, strict=True, allow_inf_nan=False)
@@ -107,6 +108,9 @@ class ServiceIn(_Kept):
     parts: dict[Name, Pieces] = Field({}, max_length=100)
     setup: Name | None = None
     repair_hours: Number | None = None
+    preventive_cost: Money | None = None
+    failure_cost: Money | None = None
+    downtime_cost_per_hour: Money | None = None
 
 
 class Resources(_Kept):

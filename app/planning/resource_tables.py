@@ -62,7 +62,7 @@ class Setup(Base):
 
 
 class ServiceNeed(Base):
-    """What a service of an asset class needs; null: of all classes that are not named."""
+    """What a service of an asset class needs and its machines cost; null: of all classes that are not named."""
 
     __tablename__ = "service_needs"
     __table_args__ = (UniqueConstraint("asset_class", postgresql_nulls_not_distinct=True),)
@@ -74,3 +74,6 @@ class ServiceNeed(Base):
     parts: Mapped[dict[str, object]]
     setup: Mapped[str | None] = mapped_column(Text)
     repair_hours: Mapped[float | None]
+    preventive_cost: Mapped[float | None]
+    failure_cost: Mapped[float | None]
+    downtime_cost_per_hour: Mapped[float | None]

@@ -42,6 +42,19 @@ LIVED = text("""
 """)
 
 
+# Failures of several components at one time are one stop.
+REPAIRS = text("""
+    SELECT asset_class, count(*) AS number, sum(extract(epoch FROM ended_at - started_at) / 3600)::float AS hours
+    FROM (
+        SELECT machine_id, started_at, max(ended_at) AS ended_at FROM events
+        WHERE kind = 'failure' AND ended_at IS NOT NULL AND started_at >= :since AND started_at < :until
+        GROUP BY machine_id, started_at
+    ) stop JOIN machines ON machines.id = stop.machine_id
+    GROUP BY asset_class
+""")
+FEWEST_REPAIRS = 3
+
+
 class Proposed(NamedTuple):
     """A line of the plan with its machine."""
 
@@ -53,6 +66,13 @@ def lived(session: Session, until: datetime) -> Lived:
     """Since the first event within LOOK_BACK: before it, nobody may have kept records."""
     row = session.execute(LIVED, {"since": until - LOOK_BACK, "until": until}).one()
     return Lived(row.failures, row.services, row.machine_hours)
+
+
+def recorded_repair_hours(session: Session, until: datetime) -> dict[str | None, float]:
+    """By asset class how long its failures took on average, where a few have an end; None: those of all classes."""
+    rows = session.execute(REPAIRS, {"since": until - LOOK_BACK, "until": until}).all()
+    whole = [(None, sum(row.number for row in rows), sum(row.hours for row in rows))]
+    return {key: hours / number for key, number, hours in (*rows, *whole) if number >= FEWEST_REPAIRS}
 
 
 def proposed_windows(session: Session) -> dict[int, str]:

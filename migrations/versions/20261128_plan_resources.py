@@ -64,6 +64,9 @@ def upgrade() -> None:
         sa.Column("parts", JSONB(), nullable=False),
         sa.Column("setup", sa.Text(), nullable=True),
         sa.Column("repair_hours", sa.Float(), nullable=True),
+        sa.Column("preventive_cost", sa.Float(), nullable=True),
+        sa.Column("failure_cost", sa.Float(), nullable=True),
+        sa.Column("downtime_cost_per_hour", sa.Float(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_service_needs")),
         sa.UniqueConstraint(
             "asset_class", name=op.f("uq_service_needs_asset_class"), postgresql_nulls_not_distinct=True

@@ -108,7 +108,7 @@ def test_the_plan_page_says_when_by_whom_how_good_the_plan_is_and_what_it_assume
     said = shown(operator.get("/plan").text)
     assert "early shift" in said
     assert "at most 1 % above the cheapest plan there is" in said
-    assert "60 machines are taken to need 4 h each" in said
+    assert "What a service needs is not said of 60 of 60 machines" in said
 
 
 def test_filters_narrow_the_page_and_what_finds_nothing_says_so(operator: TestClient):

@@ -162,7 +162,8 @@ def test_without_any_crew_a_plan_is_made_and_says_what_it_assumed(make_plan, pla
     assert keys(body["items"]) == ["press"]
     assert body["assumptions"] == [
         "No crew is described: one is assumed, Monday to Friday from 8:00 to 16:00 UTC, that can do everything.",
-        "1 machines are taken to need 4 h each, as nothing is said of their class.",
+        "What a service needs is not said of 1 of 1 machines: 4 h are assumed.",
+        "What a failure or a service costs is not said of 1 of 1 machines: see their reasons.",
     ]
 
 

@@ -7,6 +7,8 @@ from factories import at
 from sqlalchemy import update
 
 from app.clock import utc_now
+from app.fleet.tables import Event
+from app.planning.store import recorded_repair_hours
 from app.planning.tables import Plan
 from app.security.policy import Role
 from app.security.tables import AuditEntry
@@ -178,6 +180,34 @@ def test_a_failure_costs_the_production_of_its_repair_where_that_is_known(change
     on_line("press", downtime_cost_per_hour=1000, failure_cost=5000)
     change(services=[{"hours": 2.0, "repair_hours": 10.0}])
     assert "A failure costs €15,000" in planned()["items"][0]["reason"]
+
+
+def test_a_machine_without_costs_takes_its_classs_and_the_plan_says_so(change, on_line, planned):
+    on_line("press", asset_class="press")
+    change(services=[{"asset_class": "press", "hours": 2.0, "failure_cost": 7000.0, "preventive_cost": 100.0}])
+    body = planned()
+    reason = body["items"][0]["reason"]
+    assert "A failure costs €7,000, a service €100." in reason
+    assert "Taken from its class: the cost of a service, the cost of a failure." in reason
+    said = "What a failure or a service costs is not said of 1 of 1 machines: see their reasons."
+    assert said in body["assumptions"]
+
+
+def test_a_repair_takes_as_long_as_recorded_failures_of_its_class_did(
+    change, on_line, planned, make_machine, session
+):
+    press = on_line("press", asset_class="press", downtime_cost_per_hour=1000, failure_cost=5000)
+    fan = make_machine("fan", asset_class="fan")
+    for machine, hours, number in ((press, 6, 3), (fan, 2, 3), (fan, 99, 0)):
+        for day in range(1, number + 1):
+            start = NOW - timedelta(days=30 * day)
+            told = {"kind": "failure", "started_at": start, "ended_at": start + timedelta(hours=hours)}
+            session.add_all([Event(machine_id=machine.id, code=code, **told) for code in ("VIB", "OHE")])
+    session.flush()
+    reasons = {each["machine"]: each["reason"] for each in planned()["items"]}
+    assert "A failure costs €11,000" in reasons["press"]
+    assert "Taken from recorded failures: the hours of a repair." in reasons["press"]
+    assert recorded_repair_hours(session, NOW) == {"press": 6.0, "fan": 2.0, None: 4.0}
 
 
 def test_a_window_that_is_over_is_not_listed_and_in_nobodys_way(change, on_line, session, client, key_for):
