@@ -44,6 +44,7 @@ from app.settings import Settings
 # Beyond this many machines a fleet is looked at by site or line.
 MOST_MACHINES = 5000
 MOST_EVENTS = 200
+MOST_LEFT_OUT = 500
 HISTORY = timedelta(days=365)
 DAY = timedelta(days=1)
 # What came longer ago is told over HTTP; the page says what is wrong now.
@@ -53,14 +54,14 @@ MOST_DOUBTS = 10
 
 
 def fleet_facts(session: Session, settings: Settings, now: datetime, asked: Asked) -> FleetFacts:
-    model = risk_store.champion(session)
+    model, plan = risk_store.champion(session), planning_store.newest_plan(session)
     ranked = ranking(session, settings, now, asked, model)
     ids = [row["machine_id"] for row in ranked] if len(ranked) <= MOST_FULL_TILES else []
     sites, lines = store.sites_and_lines(session)
     return FleetFacts(
         ranked=ranked,
         sparks=store.sparks(session, ids, now, store.spark_window(settings.bucket)),
-        services={service.key: service.service_by for service in plan_facts(session)[1]},
+        services={each.key: each.service_by for each in proposed_services(session, plan)},
         events=store.recent_events(session, now - DAY, MOST_CHANGES),
         sites=sites,
         lines=lines,
@@ -91,29 +92,23 @@ def ranking(
     return [{**row, "status": str(said.status), "reason": said.not_enough_data} for row, said in judged]
 
 
-def plan_facts(session: Session) -> tuple[Plan | None, list[ProposedService], list[LeftOut]]:
-    """The newest plan with its services in the order of their dates, and the machines it left out."""
-    plan = planning_store.newest_plan(session)
-    if plan is None:
-        return None, [], []
-    services = planning_store.services(session, plan, None, None, MOST_MACHINES, 0)
-    left_out = planning_store.left_out(session, plan, None, None, MOST_MACHINES, 0)
-    return (
-        plan,
-        [service for each in services if (service := _proposed(each)) is not None],
-        [LeftOut(each.machine.key, each.machine.line, each.item.reason) for each in left_out],
-    )
+def proposed_services(session: Session, plan: Plan | None) -> list[ProposedService]:
+    """In the order of their dates."""
+    found = planning_store.services(session, plan, None, None, MOST_MACHINES, 0) if plan else []
+    return [service for each in found if (service := _proposed(each)) is not None]
 
 
 def plan_page_facts(session: Session, now: datetime) -> PlanFacts:
-    plan, services, left_out = plan_facts(session)
+    plan = planning_store.newest_plan(session)
+    left_out = planning_store.left_out(session, plan, None, None, MOST_LEFT_OUT, 0) if plan else []
     orders, _ = order_store.list_orders(session, OrderFilter(DECIDED), MOST_MACHINES, 0)
     resources = resource_store.resources(session).ahead(now)
     days = dict.fromkeys(planning_store.windows_used(session, plan)) if plan else {}
     return PlanFacts(
         plan=plan,
-        services=services,
-        left_out=left_out,
+        services=proposed_services(session, plan),
+        left_out=[LeftOut(each.machine.key, each.machine.line, each.item.reason) for each in left_out],
+        left_out_in_all=planning_store.totals(session, plan, None, None).left_out if plan else 0,
         orders=[order_store.order_out(each) for each in orders],
         crews=planned_crews(session),
         windows=[*(each.key for each in resources.windows), *(key for key in days if key.startswith(DAY_KEY))],
@@ -193,7 +188,8 @@ def machine_facts(
     hours = status_horizon(watched.model)
     events, _ = list_events(session, machine, None, MOST_EVENTS, 0)
     said = history(session, machine.id, hours, now - HISTORY, now + DAY)
-    services = [each for each in plan_facts(session)[1] if each.key == key]
+    plan = planning_store.newest_plan(session)
+    services = [each for each in proposed_services(session, plan) if each.key == key]
     return MachineFacts(
         machine=machine,
         risk=risk_out(watched, settings, now),

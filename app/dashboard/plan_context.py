@@ -123,6 +123,7 @@ class PlanPage:
     week: Week
     weeks: tuple[WeekLink, ...]
     left_out: tuple[LeftOut, ...]
+    left_out_in_all: int
     deferred: tuple[Deferred, ...]
     crews: tuple[str, ...]
     windows: tuple[str, ...]

@@ -23,11 +23,12 @@ MOST_MOVED = 50
 
 @dataclass(frozen=True)
 class PlanFacts:
-    """`services` and `left_out` are the newest plan's; `windows` those it uses or could, by name."""
+    """`services` and the riskiest `left_out` are the newest plan's; `windows` those it uses or could, by name."""
 
     plan: Plan | None
     services: Sequence[ProposedService]
     left_out: Sequence[LeftOut]
+    left_out_in_all: int
     orders: Sequence[WorkOrderOut]
     crews: Sequence[CrewIn]
     windows: Sequence[str]
@@ -52,6 +53,7 @@ def plan_page(
         week=week_of(works, names, zones, first),
         weeks=tuple(weeks_of(works, zones, frame.now.date(), until.date())),
         left_out=tuple(facts.left_out),
+        left_out_in_all=facts.left_out_in_all,
         deferred=tuple(facts.deferred),
         crews=tuple(dict.fromkeys([*names, *(each.by for each in works if each.service.crew)])),
         windows=tuple(facts.windows),

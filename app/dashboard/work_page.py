@@ -18,6 +18,7 @@ from app.orders.finding_rule import OUTCOME_WORDS
 from app.orders.schemas import FeedOut, WorkOrderOut
 from app.orders.states import NEXT, OPEN, State, words
 from app.orders.store import OrderFilter, order_out
+from app.planning.store import newest_plan
 from app.webhooks.actions import list_webhooks
 
 MOST_OPEN, MOST_CLOSED, MOST_PROPOSED = 300, 20, 50
@@ -36,10 +37,11 @@ STEPS = {
 def work_page(session: Session, frame: Frame, typed: Typed, address: str | None = None) -> WorkPage:
     open_orders, total = store.list_orders(session, OrderFilter(OPEN), MOST_OPEN, 0)
     closed, _ = store.list_orders(session, OrderFilter(CLOSED), MOST_CLOSED, 0)
+    services = loading.proposed_services(session, newest_plan(session))
     listed = feeds.list_feeds(session) if frame.may_plan else ()
     return WorkPage(
         frame=frame,
-        proposed=tuple(_unordered(loading.plan_facts(session)[1], {each.machine.key for each in open_orders})),
+        proposed=tuple(_unordered(services, {each.machine.key for each in open_orders})),
         states=_by_state([order_out(each) for each in open_orders]),
         more=total - len(open_orders),
         closed=tuple(map(order_out, closed)),
