@@ -30,6 +30,7 @@ from app.jobs import what_if_routes as what_ifs
 from app.logs import RequestLog, configure_logs
 from app.memory import keep_memory_small, search_garbage_rarely
 from app.orders import routes as orders
+from app.outcomes import routes as outcomes
 from app.planning import routes as planning
 from app.risk import routes as risk
 from app.security import routes as security
@@ -45,7 +46,9 @@ NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": Fal
 # Their routes ask who sends before they read, and bound what arrives by the settings.
 BULK_PATHS = ("/api/v1/readings", "/api/v2/write", "/write")
 DIRECT = (*ingest.DIRECT, *influx.DIRECT)
-ROOMS = (ingest, data, influx, dashboard, fleet, risk, planning, orders, webhooks, security, jobs, what_ifs, health)
+ROOMS = (
+    ingest, data, influx, dashboard, fleet, risk, planning, orders, webhooks, outcomes, security, jobs, what_ifs, health
+)  # fmt: skip
 
 
 def create_app(settings: Settings, bind: Bind) -> FastAPI:

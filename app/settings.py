@@ -131,6 +131,9 @@ class Settings(BaseSettings):
         800, ge=0, le=1e12, description="Cost of a planned service where a machine names none."
     )
     failure_cost: float = Field(8000, ge=0, le=1e12, description="Cost of a failure where a machine names none.")
+    look_cost: float = Field(
+        100, ge=0, le=1e12, description="What a false warning costs where nobody serviced the machine for it."
+    )
     plan_ahead: Duration = Field(
         timedelta(days=28), le=timedelta(days=366), description="How far ahead services are planned."
     )

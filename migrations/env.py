@@ -13,6 +13,7 @@ import app.ingest.quality_tables
 import app.ingest.tables
 import app.jobs.tables
 import app.orders.tables
+import app.outcomes.tables
 import app.planning.resource_tables
 import app.planning.tables
 import app.risk.tables

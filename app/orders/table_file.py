@@ -17,14 +17,20 @@ COMPUTED = ("=", "+", "-", "@", "\t", "\r")
 
 def table(orders: Iterable[WorkOrderOut], findings: Mapping[int, WorkFinding]) -> str:
     """`findings` by the id of their order."""
+    return csv_table(COLUMNS, (_row(order, findings.get(order.id)) for order in orders))
+
+
+def csv_table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     file = io.StringIO()
     writer = csv.writer(file)
-    writer.writerow(COLUMNS)
-    for order in orders:
-        found = findings.get(order.id)
-        told = [getattr(found, name, None) for name in FOUND]
-        writer.writerow([_cell(value) for value in (*order.model_dump(mode="json").values(), *map(_plain, told))])
+    writer.writerow(columns)
+    writer.writerows([_cell(value) for value in row] for row in rows)
     return file.getvalue()
+
+
+def _row(order: WorkOrderOut, found: WorkFinding | None) -> Iterable[object]:
+    told = [_plain(getattr(found, name, None)) for name in FOUND]
+    return (*order.model_dump(mode="json").values(), *told)
 
 
 def _plain(value: object) -> object:

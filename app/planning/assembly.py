@@ -76,7 +76,7 @@ def assemble(candidates: Sequence[Candidate], resources: Resources, terms: Terms
     problem = Problem(
         now=terms.now,
         until=terms.until,
-        jobs=tuple(_job(each, _service(each, resources), terms) for each in candidates),
+        jobs=tuple(_job(each, needs_of(each.asset_class, resources), terms) for each in candidates),
         windows=(*_configured(resources, terms), *_days(crews, said[0].time_zone, resources, lines)),
         crews=crews,
         lines=tuple(Line(each.line, each.most_down) for each in resources.lines if each.most_down is not None),
@@ -114,9 +114,10 @@ def _job(machine: Candidate, needs: ServiceIn, terms: Terms) -> Job:
     )
 
 
-def _service(machine: Candidate, resources: Resources) -> ServiceIn:
+def needs_of(asset_class: str | None, resources: Resources) -> ServiceIn:
+    """Of a service of this class, else of all others, else of none that anybody described."""
     by_class = {each.asset_class: each for each in resources.services}
-    return by_class.get(machine.asset_class, by_class.get(None, SERVICE))
+    return by_class.get(asset_class, by_class.get(None, SERVICE))
 
 
 def _configured(resources: Resources, terms: Terms) -> tuple[Window, ...]:

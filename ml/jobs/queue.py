@@ -28,6 +28,7 @@ from app.webhooks.delivery import deliver
 from ml.jobs.courtesy import give_way
 from ml.jobs.memory import Memory
 from ml.jobs.monitor import monitor
+from ml.jobs.outcomes import keep_outcomes
 from ml.jobs.plan import plan
 from ml.jobs.refresh import refresh
 from ml.jobs.schedule import training_due
@@ -41,6 +42,8 @@ log = structlog.get_logger()
 REFRESH_CRON = "* * * * * */5"
 STORAGE_CRON = "7 * * * *"
 SCHEDULE_CRON = "*/10 * * * *"
+# Horizons end whether anything is scored or not.
+OUTCOMES_CRON = "4-59/10 * * * *"
 # At night, when the last day is whole.
 MONITOR_CRON = "23 3 * * *"
 RESCUE_CRON = "* * * * * */30"
@@ -67,10 +70,19 @@ def make_queue(engine: Engine, settings: Settings) -> App:
         if refresh(engine, settings, memory):
             with suppress(AlreadyEnqueued):
                 plan_task.defer()
+            with suppress(AlreadyEnqueued):
+                outcomes_task.defer()
 
     @queue.task(name="plan", lock="plan", queueing_lock="plan")
     def plan_task() -> None:
         log.info("planned", plan=plan(engine, settings).summary)
+
+    @queue.periodic(cron=OUTCOMES_CRON)
+    @queue.task(name="outcomes", lock="outcomes", queueing_lock="outcomes")
+    def outcomes_task(timestamp: int | None = None) -> None:
+        added = keep_outcomes(engine, settings)
+        if added:
+            log.info("outcomes kept", revisions=added)
 
     @queue.task(name="what_if", pass_context=True)
     def what_if_task(context: JobContext, question: dict[str, Any]) -> None:

@@ -1,0 +1,171 @@
+"""What became of a machine's warnings, by the definitions of a model's card.
+
+A failure is caught when any alert within its horizon came before it, and counts once; alerts without one, closer
+together than the horizon, are one false warning. `ml.judging` counts judged time so, and a test holds the two
+together; docs/decisions/ledger.md has what a ledger adds: findings, what is open, what nobody can know.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from app.orders.finding_rule import Outcome as Found
+from app.outcomes.life import Alert, Ending, Event, Life, Reason, chains, endings, running
+
+LOOKED = {Found.NOTHING_WRONG: Reason.NOTHING_WRONG, Found.SENSOR_FAULT: Reason.SENSOR_FAULT}
+
+
+class Outcome(StrEnum):
+    """`withdrawn`: an entry of which nothing is left, since what it rested on was taken back."""
+
+    OPEN = "open"
+    HIT = "hit"
+    FALSE = "false"
+    MISSED = "missed"
+    UNKNOWN = "unknown"
+    WITHDRAWN = "withdrawn"
+
+
+class Subject(StrEnum):
+    """What an entry is of: a warning, at its begin; or a failure that none was in force for, at its time."""
+
+    WARNING = "warning"
+    FAILURE = "failure"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """`decided_at` is when what decided it happened, not when it was told; without a `model_id` none had spoken.
+
+    `serviced`: somebody serviced the machine while the warning stood.
+    """
+
+    subject: Subject
+    at: datetime
+    outcome: Outcome
+    reason: Reason
+    decided_at: datetime | None = None
+    model_id: int | None = None
+    probability: float | None = None
+    threshold: float | None = None
+    horizon: timedelta | None = None
+    event: Event | None = None
+    work_order_id: int | None = None
+    serviced: bool = False
+
+    @property
+    def lead_time_hours(self) -> float | None:
+        if self.outcome is not Outcome.HIT or self.decided_at is None:
+            return None
+        return (self.decided_at - self.at) / timedelta(hours=1)
+
+
+def judge(life: Life, given_up: datetime) -> list[Judgement]:
+    """All entries of one machine by time. Where a horizon ended before `given_up`, nobody waits to see its end."""
+    alerts = list(running(life))
+    times = [alert.as_of for alert in alerts]
+    entries: list[Judgement] = []
+    begin, since = 0, None
+    for ending in endings(life):
+        end = bisect_right(times, ending.at)
+        entries += _ended(ending, alerts[begin:end], since, life)
+        begin, since = end, ending.at
+    entries += [_unfinished(chain[0], life, given_up) for chain in chains(alerts[begin:])]
+    return sorted(entries, key=lambda entry: (entry.at, entry.subject))
+
+
+def _ended(ending: Ending, alerts: Sequence[Alert], since: datetime | None, life: Life) -> Iterator[Judgement]:
+    """`alerts` are those since the ending before, which was at `since`."""
+    caught = [alert for alert in alerts if ending.catches and alert.until > ending.at]
+    others = [alert for alert in alerts if not (ending.catches and alert.until > ending.at)]
+    for chain in chains(others):
+        yield _cut_off(chain[0], ending, life)
+    if caught:
+        yield _decided(caught[0], Outcome.HIT, ending)
+    elif ending.reason is Reason.FAILED:
+        yield from _unwarned(ending, since, life)
+
+
+def _cut_off(first: Alert, ending: Ending, life: Life) -> Judgement:
+    if first.until > ending.at:
+        return _looked_at(first, ending.at, life) or _decided(first, Outcome.UNKNOWN, ending)
+    return _looked_at(first, first.until, life) or _false(first, life)
+
+
+def _unfinished(first: Alert, life: Life, given_up: datetime) -> Judgement:
+    looked_at = _looked_at(first, first.until, life)
+    if looked_at is not None:
+        return looked_at
+    if life.seen_until is not None and first.until <= life.seen_until:
+        return _false(first, life)
+    if first.until <= given_up:
+        return _decided(first, Outcome.UNKNOWN, Ending(first.until, Reason.STOPPED))
+    return _warning(first, Outcome.OPEN, Reason.UNDECIDED)
+
+
+def _looked_at(first: Alert, limit: datetime, life: Life) -> Judgement | None:
+    """False before its time, where somebody looked while it stood and found the machine well."""
+    for look in life.looks:
+        if look.found in LOOKED and first.as_of <= look.at < limit:
+            ending = Ending(look.at, LOOKED[look.found], work_order_id=look.work_order_id)
+            return _decided(first, Outcome.FALSE, ending, serviced=_serviced(first, life))
+    return None
+
+
+def _false(first: Alert, life: Life) -> Judgement:
+    over = Ending(first.until, Reason.HORIZON_OVER)
+    return _decided(first, Outcome.FALSE, over, serviced=_serviced(first, life))
+
+
+def _serviced(first: Alert, life: Life) -> bool:
+    return any(first.as_of <= each.at < first.until and not each.looks for each in life.services)
+
+
+def _unwarned(ending: Ending, since: datetime | None, life: Life) -> Iterator[Judgement]:
+    """Missed where a model spoke within the horizon and since the ending before; nothing where none ever did."""
+    said = life.said.get(ending.at)
+    if said is None:
+        return
+    spoke = said.as_of + said.horizon > ending.at and (since is None or said.as_of > since)
+    yield Judgement(
+        Subject.FAILURE,
+        ending.at,
+        Outcome.MISSED if spoke else Outcome.UNKNOWN,
+        Reason.NOT_WARNED if spoke else Reason.NOT_PREDICTED,
+        ending.at,
+        said.model_id if spoke else None,
+        horizon=said.horizon,
+        event=ending.event,
+        work_order_id=ending.work_order_id,
+    )
+
+
+def _decided(first: Alert, outcome: Outcome, ending: Ending, *, serviced: bool = False) -> Judgement:
+    return _warning(
+        first,
+        outcome,
+        ending.reason,
+        decided_at=ending.at,
+        event=ending.event,
+        work_order_id=ending.work_order_id,
+        serviced=serviced,
+    )
+
+
+def _warning(first: Alert, outcome: Outcome, reason: Reason, **more: Any) -> Judgement:
+    return Judgement(
+        Subject.WARNING,
+        first.as_of,
+        outcome,
+        reason,
+        model_id=first.model_id,
+        probability=first.probability,
+        threshold=first.threshold,
+        horizon=first.horizon,
+        **more,
+    )

@@ -1,0 +1,173 @@
+"""SQL for the ledger: adding revisions, and reading what counts now, one by one and summed up."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Row, Select, func, insert, literal_column, or_, select, text
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session, aliased
+
+from app.errors import NotFound
+from app.fleet.tables import Machine
+from app.moment import EARLIEST, LATEST
+from app.outcomes.judging import Outcome, Subject
+from app.outcomes.life import Reason
+from app.outcomes.revising import Entry
+from app.outcomes.tables import OutcomeMark, OutcomeRevision
+from app.risk.tables import Model
+
+# One worker at a time; the number only has to be ours.
+LEDGER_LOCK = 7_227_002
+LARGEST_ID = 2**63 - 1
+MONEY = ("saved", "spent", "lost")
+GROUPS: ColumnElement[Any] = literal_column(
+    "GROUPING SETS ((), (outcomes.model_id, models.kind, outcomes.asset_class))"
+)
+
+Columns = Select[*tuple[Any, ...]]
+
+
+class Kept(NamedTuple):
+    """A revision with its machine and, where one had spoken, the kind of its model."""
+
+    revision: OutcomeRevision
+    machine: Machine
+    model_kind: str | None
+
+
+@dataclass(frozen=True)
+class OutcomeFilter:
+    """What is not named lets everything through, but for entries that were withdrawn."""
+
+    outcomes: Sequence[Outcome] = ()
+    machine: str | None = None
+    site: str | None = None
+    line: str | None = None
+    asset_class: str | None = None
+    model: int | None = None
+    since: datetime = EARLIEST
+    until: datetime = LATEST
+
+
+def lock_ledger(session: Session) -> None:
+    session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LEDGER_LOCK})
+
+
+def entries(session: Session, ids: Collection[int]) -> dict[int, list[Entry]]:
+    """By machine the newest revisions."""
+    by_machine: dict[int, list[Entry]] = {each: [] for each in ids}
+    for row in session.scalars(select(OutcomeRevision).where(OutcomeRevision.machine_id.in_(ids), _newest())):
+        by_machine[row.machine_id].append(
+            Entry(
+                Subject(row.subject),
+                row.at,
+                row.revision,
+                Outcome(row.outcome),
+                Reason(row.reason),
+                row.decided_at,
+                row.model_id,
+                row.horizon_hours,
+                row.event_id,
+                row.work_order_id,
+            )
+        )
+    return by_machine
+
+
+def undecided(session: Session, ids: Collection[int]) -> set[int]:
+    """Machines with an entry that time alone may decide."""
+    waits = or_(OutcomeRevision.outcome == Outcome.OPEN, OutcomeRevision.reason == Reason.STOPPED)
+    return set(
+        session.scalars(
+            select(OutcomeRevision.machine_id).where(OutcomeRevision.machine_id.in_(ids), waits, _newest())
+        )
+    )
+
+
+def add_revisions(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    if rows:
+        session.execute(insert(OutcomeRevision), rows)
+
+
+def mark(session: Session, told: Mapping[int, str], looked_until: datetime) -> None:
+    rows = [{"machine_id": each, "told": word, "looked_until": looked_until} for each, word in told.items()]
+    add = upsert(OutcomeMark)
+    changed = {"told": add.excluded.told, "looked_until": add.excluded.looked_until}
+    if rows:
+        session.execute(add.on_conflict_do_update(index_elements=["machine_id"], set_=changed), rows)
+
+
+def _newest() -> ColumnElement[bool]:
+    later = aliased(OutcomeRevision)
+    same = (
+        later.machine_id == OutcomeRevision.machine_id,
+        later.subject == OutcomeRevision.subject,
+        later.at == OutcomeRevision.at,
+    )
+    return ~select(later.id).where(*same, later.revision > OutcomeRevision.revision).exists()
+
+
+def list_outcomes(session: Session, wanted: OutcomeFilter, limit: int, offset: int) -> tuple[list[Kept], int]:
+    """Newest first by their begin; the newest revision of each."""
+    found = _found(_kept(), wanted)
+    total = session.scalar(select(func.count()).select_from(found.with_only_columns(OutcomeRevision.id).subquery()))
+    order = (OutcomeRevision.at.desc(), OutcomeRevision.id.desc())
+    return [Kept(*row) for row in session.execute(found.order_by(*order).limit(limit).offset(offset))], total or 0
+
+
+def outcome_history(session: Session, outcome_id: int) -> list[Kept]:
+    """All revisions of the entry that this one belongs to, the oldest first. Raises NotFound."""
+    one = session.get(OutcomeRevision, outcome_id)
+    if one is None:
+        raise NotFound(f"There is no outcome {outcome_id}.")
+    same = (
+        OutcomeRevision.machine_id == one.machine_id,
+        OutcomeRevision.subject == one.subject,
+        OutcomeRevision.at == one.at,
+    )
+    return [Kept(*row) for row in session.execute(_kept().where(*same).order_by(OutcomeRevision.revision))]
+
+
+def _kept() -> Columns:
+    return _joined(select(OutcomeRevision, Machine, Model.kind))
+
+
+def _joined(query: Columns) -> Columns:
+    joined = query.join(Machine, Machine.id == OutcomeRevision.machine_id)
+    return joined.outerjoin(Model, Model.id == OutcomeRevision.model_id)
+
+
+def _found(query: Columns, wanted: OutcomeFilter) -> Columns:
+    named = {
+        Machine.key: wanted.machine,
+        Machine.site: wanted.site,
+        Machine.line: wanted.line,
+        OutcomeRevision.asset_class: wanted.asset_class,
+        OutcomeRevision.model_id: wanted.model,
+    }
+    outcomes = wanted.outcomes or [each for each in Outcome if each is not Outcome.WITHDRAWN]
+    return query.where(
+        _newest(),
+        OutcomeRevision.outcome.in_(outcomes),
+        OutcomeRevision.at >= wanted.since,
+        OutcomeRevision.at < wanted.until,
+        *(column == value for column, value in named.items() if value is not None),
+    )
+
+
+def sums(session: Session, wanted: OutcomeFilter) -> Sequence[Row[Any]]:
+    """One row of all (`whole`), then one for each model and asset class, the newest model first."""
+    revision, told = OutcomeRevision, OutcomeRevision.outcome
+    counts = [func.count().filter(told == each).label(each) for each in Outcome]
+    found_in_time = func.count().filter(revision.reason == Reason.FAULT_FOUND).label("found_in_time")
+    median = func.percentile_cont(0.5).within_group(revision.lead_time_hours).label("lead_time_hours_median")
+    money = [func.coalesce(func.sum(getattr(revision, name)), 0.0).label(name) for name in MONEY]
+    whole = (func.grouping(revision.model_id, revision.asset_class) == 3).label("whole")
+    by = (revision.model_id, Model.kind, revision.asset_class)
+    query = _found(_joined(select(whole, *by, *counts, found_in_time, median, *money)), wanted)
+    order = (whole.desc(), revision.model_id.desc().nulls_last(), revision.asset_class.asc().nulls_last())
+    return session.execute(query.group_by(GROUPS).order_by(*order)).all()
