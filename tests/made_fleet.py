@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
 from app.database import make_engine, session_scope
@@ -20,6 +20,8 @@ from app.ingest.quality_tables import ReadingFlag
 from app.ingest.tables import CORE_CHANNELS, Channel, ReadingConflict, RejectedReading
 from app.orders import actions
 from app.orders.schemas import ScheduleIn, StartIn, StepIn, WorkOrderIn
+from app.orders.tables import WorkOrder
+from app.outcomes.tables import OutcomeRevision
 from app.planning.tables import Plan, PlanItem
 from app.risk.tables import LatestPrediction, Model, ModelReport, Prediction
 from app.security.principal import Principal, Role
@@ -501,6 +503,48 @@ def make_orders(session: Session, now: datetime) -> None:
         actions.schedule(session, planner, made.order.id, dates, now)
 
 
+def make_outcomes(session: Session, machines: list[Machine], models: list[Model], now: datetime) -> None:
+    """A year of warnings of two models; the newest is open, failures were missed, one entry was taken back."""
+    said = [
+        ("hit", "fault_found", 8100.0, 0.0, 0.0),
+        ("false", "horizon_over", 0.0, 100.0, 0.0),
+        ("hit", "failed", 0.0, 0.0, 9000.0),
+        ("unknown", "serviced", 0.0, 0.0, 0.0),
+        ("hit", "fault_found", 8100.0, 0.0, 0.0),
+        ("false", "sensor_fault", 0.0, 100.0, 0.0),
+        ("missed", "not_warned", 0.0, 0.0, 9000.0),
+    ]
+    order = session.scalars(select(WorkOrder.id).order_by(WorkOrder.id)).first()
+    for number in range(60):
+        outcome, reason, saved, spent, lost = said[number % len(said)] if number else ("open", "undecided", 0, 0, 0)
+        begin, hit = now - timedelta(days=1 + 6 * number), outcome == "hit"
+        session.add(
+            OutcomeRevision(
+                machine_id=machines[(7 * number) % len(machines)].id,
+                subject="failure" if outcome == "missed" else "warning",
+                at=begin,
+                revision=1,
+                outcome="withdrawn" if number == 57 else outcome,
+                reason="taken_back" if number == 57 else reason,
+                because="Pia withdrew the failure: it was another machine.",
+                decided_at=begin + timedelta(hours=20 + number) if number else None,
+                lead_time_hours=20.0 + number if hit else None,
+                model_id=(models[-1] if number < 50 else models[0]).id,
+                asset_class="motor" if number % 4 else None,
+                probability=0.31,
+                threshold=0.15,
+                horizon_hours=168.0,
+                work_order_id=order if reason == "fault_found" else None,
+                preventive_cost=900.0,
+                failure_cost=9000.0,
+                saved=saved,
+                spent=spent,
+                lost=lost,
+                currency="€",
+            )
+        )
+
+
 def make_fleet(bind: Engine, now: datetime | None = None, seed: int = 4) -> None:
     now, dice = now or datetime.now(UTC), random.Random(seed)
     ensure_partitions(bind, {_month(now - timedelta(days=days)) for days in (0, 1, 20, 36)})
@@ -515,6 +559,7 @@ def make_fleet(bind: Engine, now: datetime | None = None, seed: int = 4) -> None
         make_events(session, machines, now)
         make_trouble(session, machines, now)
         make_orders(session, now)
+        make_outcomes(session, machines, models, now)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from app.dashboard.context import (
     SignInPage,
 )
 from app.dashboard.data_context import DataPage
+from app.dashboard.outcome_context import OutcomeFilters, OutcomesPage
 from app.dashboard.plan_context import PlanPage
 from app.dashboard.record_context import DriftPage, ModelFilters, ModelPage, ModelsPage
 from app.dashboard.store import COUNTED_UP_TO
@@ -42,6 +43,7 @@ BY_CONTEXT: dict[type, str] = {
     ModelPage: "model.html",
     DriftPage: "drift.html",
     DataPage: "data.html",
+    OutcomesPage: "outcomes.html",
     WorkPage: "work.html",
     WorkOrderPage: "work_order.html",
 }
@@ -55,6 +57,7 @@ Page = (
     | ModelPage
     | DriftPage
     | DataPage
+    | OutcomesPage
     | WorkPage
     | WorkOrderPage
 )
@@ -76,6 +79,7 @@ def environment() -> Environment:
         path=path_part,
         turn=turn,
         turn_models=turn_models,
+        turn_outcomes=turn_outcomes,
         words=counted_word,
         words_up_to=up_to_a_limit,
         kind=words.model_kind,
@@ -139,6 +143,12 @@ def turn(filters: Filters, page: int) -> str:
 def turn_models(filters: ModelFilters, page: int) -> str:
     asked = {"kind": filters.kind, "status": filters.status, "page": page}
     return "/models?" + urlencode({name: value for name, value in asked.items() if value})
+
+
+def turn_outcomes(filters: OutcomeFilters, page: int) -> str:
+    narrowed = {name: getattr(filters, name) for name in ("outcome", "model", "asset_class", "machine")}
+    asked = narrowed | {"page": page}
+    return "/outcomes?" + urlencode({name: value for name, value in asked.items() if value})
 
 
 def counted_word(count: int, one: str, with_count: bool = False) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import RedirectResponse, Response
+from pydantic import Field
 
 from app.clock import NowDep
 from app.dashboard import assets, loading, plan_routes, sign_in_routes, stream, work_routes
@@ -18,6 +19,7 @@ from app.dashboard.machine_page import machine_page
 from app.dashboard.model_curves import Costs
 from app.dashboard.model_page import model_page
 from app.dashboard.models_page import ModelsAsked, models_page
+from app.dashboard.outcomes_page import OutcomesAsked, outcomes_page
 from app.dashboard.page_route import PageRoute
 from app.dashboard.rendering import answer, frame, path_part
 from app.dashboard.sign_in_routes import FormDep
@@ -25,6 +27,7 @@ from app.database import SessionDep
 from app.errors import BadInput, Conflict
 from app.fleet.actions import record_event
 from app.fleet.routes import FailureModesDep
+from app.outcomes.judging import Outcome
 from app.risk import actions as risk_actions
 from app.risk import model_store
 from app.risk.tables import ModelStatus
@@ -37,6 +40,7 @@ pages = APIRouter(include_in_schema=False, route_class=PageRoute, dependencies=[
 
 Choice = Annotated[str, Query(max_length=LONGEST_NAME, pattern=r"^[^\x00]*$")]
 Page = Annotated[int, Query(ge=1, le=100_000)]
+ModelNumber = Annotated[int, Field(ge=1, le=model_store.LARGEST_ID)]
 Sender = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$")]
 Key = Annotated[str, Path(max_length=LONGEST_NAME, pattern=r"^[^\x00]+$")]
 
@@ -103,6 +107,23 @@ def show_models(
     asked = ModelsAsked(kind, status, page)
     facts = loading.model_facts(session, asked)
     return answer(models_page(frame(settings, principal, now, "models"), facts, asked))
+
+
+@pages.get("/outcomes")
+def show_outcomes(
+    session: SessionDep,
+    settings: SettingsDep,
+    principal: PrincipalDep,
+    now: NowDep,
+    outcome: Outcome | Literal[""] = "",
+    model: ModelNumber | Literal[""] = "",
+    asset_class: Name | Literal[""] = "",
+    machine: Name | Literal[""] = "",
+    page: Page = 1,
+) -> Response:
+    asked = OutcomesAsked(outcome or None, model or None, asset_class or None, machine or None, page)
+    shown = frame(settings, principal, now, "models")
+    return answer(outcomes_page(session, shown, asked, settings.warn_probability))
 
 
 @pages.get("/models/{model_id}")

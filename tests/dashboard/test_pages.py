@@ -33,7 +33,7 @@ from app.security.signing_in import sign_in as start_session
 from app.security.users import create_user
 from app.settings import Settings
 
-PAGES = ["/", "/plan", "/work", "/models", "/data"]
+PAGES = ["/", "/plan", "/work", "/models", "/outcomes", "/data"]
 ATTACK = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>{{7*7}}"
 KEY = "<b>&\"'-42"
 
@@ -231,6 +231,35 @@ def test_models_are_narrowed_by_kind_and_state(operator: TestClient):
     assert "No model matches" in operator.get("/models", params={"kind": "nobody"}).text
     assert operator.get("/models", params={"status": "great"}).status_code == 422
     assert operator.get("/models", params={"kind": "\x07"}).status_code == 422
+
+
+def test_the_outcomes_page_sums_up_what_became_of_warnings_and_leads_to_each(operator: TestClient):
+    page = operator.get("/outcomes").text
+    said = shown(page)
+    assert "61 % of the warnings were right" in said
+    assert "25 hits (16 found in time), 16 false warnings" in said
+    assert "€ 128,000 saved by warnings, estimated" in said
+    assert "Ensemble 3 no class 5 4 2 1 1 5 of 9 5 of 7" in said
+    assert "the card of Ensemble 3, warning from 13 % on: 13 of 41 failures caught" in said
+    row = re.search(r'<th scope="row"><a href="/machines/conv-09">.*?</tr>', page, re.S)
+    assert row is not None
+    assert "a fault was found in time" in row[0]
+    assert 'href="/models/3"' in row[0]
+    assert re.search(r'href="/work/\d+"', row[0])
+    assert "page 1 of 2, 59 outcomes" in said
+
+
+def test_outcomes_are_narrowed_and_turned_over(operator: TestClient):
+    def rows(**asked):
+        return operator.get("/outcomes", params=asked).text.count('<th scope="row"><a href="/machines/')
+
+    assert (rows(), rows(page=2), rows(outcome="open"), rows(outcome="withdrawn")) == (50, 9, 1, 1)
+    assert rows(machine="press-08", outcome="false") == 1
+    narrowed = operator.get("/outcomes", params={"model": 3, "asset_class": "motor", "outcome": "hit"}).text
+    assert "No outcome matches" in operator.get("/outcomes", params={"machine": "nobody"}).text
+    assert "selected>Ensemble 3" in narrowed
+    assert operator.get("/outcomes", params={"outcome": "great"}).status_code == 422
+    assert operator.get("/outcomes", params={"model": "x"}).status_code == 422
 
 
 def test_the_models_page_says_why_the_last_training_failed_and_how_long_the_worker_waits(
