@@ -15,7 +15,8 @@ from app.ingest.tables import Channel, Rollup
 from app.jobs.back_off import wait_after
 from app.jobs.store import list_jobs
 from app.jobs.trainings import failed_trainings, note_failed_training
-from app.risk.tables import Model
+from app.outcomes.tables import OutcomeRevision
+from app.risk.tables import Model, Prediction
 from ml.jobs.queue import make_queue
 from ml.jobs.schedule import training_due
 
@@ -131,3 +132,22 @@ def test_the_more_failed_in_a_row_the_longer_until_a_model_comes(ripe, settings)
 def test_waits_double_from_an_hour_to_a_day():
     hours = [wait_after(failures) / HOUR for failures in (0, 1, 2, 3, 4, 5, 6, 7, 100_000)]
     assert hours == [0, 1, 2, 4, 8, 16, 24, 24, 24]
+
+
+def test_the_worker_keeps_the_ledger_of_outcomes(engine, settings):
+    now = datetime.now(UTC)
+    with session_scope(engine) as session:
+        machine = Machine(key="press-01")
+        model = Model(
+            kind="ensemble", status="champion", run="r", trained_until=now, promoted_at=now - 9 * HOUR,
+            bucket_seconds=3600, horizons_hours=[168.0], modes=[], card={}, manifest={},
+        )  # fmt: skip
+        session.add_all([machine, model])
+        session.flush()
+        said = {"horizons_hours": [168.0], "probabilities": [0.5], "coverage": 1.0, "scored_at": now - HOUR}
+        session.add(Prediction(machine_id=machine.id, model_id=model.id, as_of=now - HOUR, **said))
+    for _ in range(2):
+        work(engine, settings, "outcomes")
+    with session_scope(engine) as session:
+        (kept,) = session.scalars(select(OutcomeRevision)).all()
+    assert (kept.machine_id, kept.outcome, kept.at) == (1, "open", now - HOUR)
