@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.dashboard.context import Frame
-from app.outcomes.schemas import OutcomeOut, OutcomeSumsOut
+from app.outcomes.schemas import OutcomeOut, OutcomeSumsOut, RevisionOut
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,13 @@ class SumRow:
 
 @dataclass(frozen=True)
 class OutcomeRow:
-    """`money`: what it was worth, below nothing what it cost."""
+    """`money`: what it was worth, below nothing what it cost. `revisions` are all of it, the oldest first."""
 
     outcome: OutcomeOut
     words: str
     reason: str
     money: float
+    revisions: tuple[tuple[str, RevisionOut], ...]
 
 
 @dataclass(frozen=True)

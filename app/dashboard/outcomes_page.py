@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
@@ -12,7 +13,7 @@ from app.dashboard.outcome_context import OutcomeFilters, OutcomeRow, OutcomesPa
 from app.outcomes import reading
 from app.outcomes.judging import Outcome
 from app.outcomes.life import Reason
-from app.outcomes.schemas import OutcomeOut, OutcomeSumsOut, ShareOut
+from app.outcomes.schemas import OutcomeOut, OutcomeSumsOut, RevisionOut, ShareOut
 from app.outcomes.shares import FEWEST_FOR_A_RATE
 from app.outcomes.store import OutcomeFilter
 from app.risk import model_store
@@ -60,8 +61,10 @@ class OutcomesAsked:
 def outcomes_page(session: Session, frame: Frame, asked: OutcomesAsked, warns_from: float) -> OutcomesPage:
     wanted = asked.filter
     every = reading.summary_out(session, OutcomeFilter(), frame.currency)
-    summary = reading.summary_out(session, wanted, frame.currency)
+    # Shares of one outcome alone would say nothing.
+    summary = reading.summary_out(session, replace(wanted, outcomes=()), frame.currency)
     listed = reading.outcomes_out(session, wanted, OUTCOMES_PER_PAGE, (asked.page - 1) * OUTCOMES_PER_PAGE)
+    histories = reading.histories_out(session, [each.id for each in listed.outcomes])
     models = {each.model_id: each.model_kind for each in every.groups if each.model_id is not None}
     classes = sorted({each.asset_class for each in every.groups if each.asset_class is not None})
     return OutcomesPage(
@@ -83,7 +86,7 @@ def outcomes_page(session: Session, frame: Frame, asked: OutcomesAsked, warns_fr
         promised=tuple(
             said for each in models if (said := _promised(model_store.model_by_id(session, each), warns_from))
         ),
-        rows=tuple(map(_row, listed.outcomes)),
+        rows=tuple(_row(each, histories[each.id]) for each in listed.outcomes),
         warns_from=warns_from,
     )
 
@@ -108,9 +111,10 @@ def _share(share: ShareOut) -> str:
     return f"{words.percent(share.rate)} ({share.low * 100:.0f} to {share.high * 100:.0f})"
 
 
-def _row(outcome: OutcomeOut) -> OutcomeRow:
+def _row(outcome: OutcomeOut, history: Sequence[RevisionOut]) -> OutcomeRow:
     money = outcome.saved - outcome.spent - outcome.lost
-    return OutcomeRow(outcome, OUTCOME_WORDS[outcome.outcome], REASON_WORDS[outcome.reason], money)
+    revisions = tuple((OUTCOME_WORDS[each.outcome], each) for each in history)
+    return OutcomeRow(outcome, OUTCOME_WORDS[outcome.outcome], REASON_WORDS[outcome.reason], money, revisions)
 
 
 def _promised(model: Model, warns_from: float) -> str:

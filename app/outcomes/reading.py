@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from sqlalchemy import Row
@@ -42,9 +43,16 @@ def outcome_out(kept: Kept) -> OutcomeOut:
 def history_out(session: Session, outcome_id: int) -> OutcomeHistoryOut:
     """Raises NotFound."""
     kept = store.outcome_history(session, outcome_id)
-    return OutcomeHistoryOut(
-        machine=kept[0].machine.key, revisions=[RevisionOut.model_validate(each.revision) for each in kept]
-    )
+    return OutcomeHistoryOut(machine=kept[0].machine.key, revisions=_revisions(kept))
+
+
+def histories_out(session: Session, outcome_ids: Collection[int]) -> dict[int, list[RevisionOut]]:
+    """By the id of one of its revisions how an entry came about."""
+    return {each: _revisions(kept) for each, kept in store.histories(session, outcome_ids).items()}
+
+
+def _revisions(kept: Iterable[Kept]) -> list[RevisionOut]:
+    return [RevisionOut.model_validate(each.revision) for each in kept]
 
 
 def summary_out(session: Session, wanted: OutcomeFilter, currency: str) -> OutcomeSummaryOut:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, func, insert, literal_column, or_, select, text
+from sqlalchemy import ColumnElement, Row, Select, and_, func, insert, literal_column, or_, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session, aliased
 
@@ -103,12 +103,15 @@ def mark(session: Session, told: Mapping[int, str], looked_until: datetime) -> N
 
 def _newest() -> ColumnElement[bool]:
     later = aliased(OutcomeRevision)
-    same = (
-        later.machine_id == OutcomeRevision.machine_id,
-        later.subject == OutcomeRevision.subject,
-        later.at == OutcomeRevision.at,
+    return ~select(later.id).where(_same_entry(later), later.revision > OutcomeRevision.revision).exists()
+
+
+def _same_entry(other: type[OutcomeRevision]) -> ColumnElement[bool]:
+    return and_(
+        other.machine_id == OutcomeRevision.machine_id,
+        other.subject == OutcomeRevision.subject,
+        other.at == OutcomeRevision.at,
     )
-    return ~select(later.id).where(*same, later.revision > OutcomeRevision.revision).exists()
 
 
 def list_outcomes(session: Session, wanted: OutcomeFilter, limit: int, offset: int) -> tuple[list[Kept], int]:
@@ -121,15 +124,20 @@ def list_outcomes(session: Session, wanted: OutcomeFilter, limit: int, offset: i
 
 def outcome_history(session: Session, outcome_id: int) -> list[Kept]:
     """All revisions of the entry that this one belongs to, the oldest first. Raises NotFound."""
-    one = session.get(OutcomeRevision, outcome_id)
-    if one is None:
+    found = histories(session, [outcome_id])
+    if not found:
         raise NotFound(f"There is no outcome {outcome_id}.")
-    same = (
-        OutcomeRevision.machine_id == one.machine_id,
-        OutcomeRevision.subject == one.subject,
-        OutcomeRevision.at == one.at,
-    )
-    return [Kept(*row) for row in session.execute(_kept().where(*same).order_by(OutcomeRevision.revision))]
+    return found[outcome_id]
+
+
+def histories(session: Session, outcome_ids: Collection[int]) -> dict[int, list[Kept]]:
+    """By the id of one of its revisions all of an entry, the oldest first."""
+    asked = aliased(OutcomeRevision)
+    query = _kept().add_columns(asked.id).join(asked, _same_entry(asked)).where(asked.id.in_(outcome_ids))
+    by_id: dict[int, list[Kept]] = {}
+    for *kept, outcome_id in session.execute(query.order_by(OutcomeRevision.revision)):
+        by_id.setdefault(outcome_id, []).append(Kept(*kept))
+    return by_id
 
 
 def _kept() -> Columns:

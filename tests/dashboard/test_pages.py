@@ -26,6 +26,7 @@ from app.jobs.tables import TrainingFailure
 from app.jobs.trainings import note_failed_training
 from app.main import create_app
 from app.orders.tables import CalendarFeed, WorkFinding, WorkOrder, WorkStep
+from app.outcomes.tables import OutcomeRevision
 from app.planning.tables import Plan, PlanItem
 from app.risk.tables import LatestPrediction, Model, Prediction
 from app.security.principal import Role
@@ -243,7 +244,8 @@ def test_the_outcomes_page_sums_up_what_became_of_warnings_and_leads_to_each(ope
     assert "the card of Ensemble 3, warning from 13 % on: 13 of 41 failures caught" in said
     row = re.search(r'<th scope="row"><a href="/machines/conv-09">.*?</tr>', page, re.S)
     assert row is not None
-    assert "a fault was found in time" in row[0]
+    assert "<summary>a fault was found in time</summary>" in row[0]
+    assert "hit: Pia withdrew the failure" in row[0]
     assert 'href="/models/3"' in row[0]
     assert re.search(r'href="/work/\d+"', row[0])
     assert "page 1 of 2, 59 outcomes" in said
@@ -255,6 +257,7 @@ def test_outcomes_are_narrowed_and_turned_over(operator: TestClient):
 
     assert (rows(), rows(page=2), rows(outcome="open"), rows(outcome="withdrawn")) == (50, 9, 1, 1)
     assert rows(machine="press-08", outcome="false") == 1
+    assert "61 % of the warnings were right" in shown(operator.get("/outcomes", params={"outcome": "hit"}).text)
     narrowed = operator.get("/outcomes", params={"model": 3, "asset_class": "motor", "outcome": "hit"}).text
     assert "No outcome matches" in operator.get("/outcomes", params={"machine": "nobody"}).text
     assert "selected>Ensemble 3" in narrowed
@@ -470,6 +473,15 @@ def hostile_fleet(engine: Engine) -> None:
                 WorkStep(**of_done, to_state="done", why=ATTACK, detail={}),
             ]
         )
+        money = {"preventive_cost": 1e12, "failure_cost": 1e12, "saved": -1e12, "spent": 1e12, "lost": 1e12}
+        kept = {"machine_id": machine.id, "subject": "warning", "at": now, "because": ATTACK, "currency": ATTACK}
+        session.add_all(
+            [
+                OutcomeRevision(outcome=outcome, reason="failed", asset_class=ATTACK, model_id=model.id,
+                                revision=number, work_order_id=done.id, **kept, **money)
+                for number, outcome in enumerate(("false", "hit"))
+            ]
+        )  # fmt: skip
         channel = Channel(key=ATTACK)
         session.add(channel)
         session.flush()

@@ -89,6 +89,7 @@ def test_a_machine_that_comes_back_after_the_horizon_had_not_failed():
 
 def test_flapping_is_one_warning_and_silence_longer_than_a_horizon_begins_another():
     assert judged(Life(alerts(0, 50, 51, 218))) == [("false", "horizon_over", 0)]
+    assert [each[2] for each in judged(Life(alerts(0, 168)))] == [0]
     assert [each[2] for each in judged(Life(alerts(0, 169)))] == [0, 169]
 
 
@@ -131,6 +132,7 @@ def test_what_is_said_after_a_service_is_another_warning():
 def test_nothing_is_said_of_a_machine_that_stands_or_is_gone():
     assert judged(Life(alerts(0, 51, 55), [event(50, lasted=6)])) == [("hit", "failed", 0)]
     assert judged(Life(alerts(0, 51, 56), [event(50, lasted=6)]))[1] == ("false", "horizon_over", 56)
+    assert judged(Life(alerts(50), [event(50, lasted=6)])) == [("hit", "failed", 50)]
     assert judged(Life(alerts(0, 90), decommissioned_at=hour(90))) == [("unknown", "decommissioned", 0)]
     gone = Life(failures=[event(95)], said=said(95), decommissioned_at=hour(90))
     assert judged(gone) == []
