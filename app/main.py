@@ -47,8 +47,9 @@ NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": Fal
 BULK_PATHS = ("/api/v1/readings", "/api/v2/write", "/write")
 DIRECT = (*ingest.DIRECT, *influx.DIRECT)
 ROOMS = (
-    ingest, data, influx, dashboard, fleet, risk, planning, orders, webhooks, outcomes, security, jobs, what_ifs, health
-)  # fmt: skip
+    *(ingest, data, influx, dashboard, fleet, risk, planning, orders),
+    *(webhooks, outcomes, security, jobs, what_ifs, health),
+)
 
 
 def create_app(settings: Settings, bind: Bind) -> FastAPI:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from app.dashboard.context import ProposedService
@@ -16,14 +16,19 @@ WEEK = timedelta(days=7)
 NOBODY = "no crew named"
 PROPOSED = "proposed"
 WEEKS_TO_DEFER = 8
+UTC = ZoneInfo("UTC")
+INSTANT = timedelta(microseconds=1)
+
+# By crew the zone of its wall calendar.
+Zones = Mapping[str, ZoneInfo]
 
 
-def placed(services: Iterable[ProposedService], orders: Iterable[WorkOrderOut]) -> list[Placed]:
+def placed(services: Iterable[ProposedService], orders: Iterable[WorkOrderOut], zones: Zones) -> list[Placed]:
     """By time; an order stands where it was agreed on, whatever the plan says of its machine."""
     planned = {each.key: each for each in services}
     agreed = [each for order in orders if (each := _agreed(order, planned.get(order.machine)))]
     taken = {each.service.key for each in agreed}
-    proposals = [_proposed(each) for key, each in planned.items() if key not in taken]
+    proposals = [_proposed(each, zones) for key, each in planned.items() if key not in taken]
     return sorted([*agreed, *proposals], key=lambda each: (each.service.service_by, each.service.key))
 
 
@@ -43,34 +48,47 @@ def _agreed(order: WorkOrderOut, planned: ProposedService | None) -> Placed | No
     return Placed(service, service.crew or NOBODY, words(order.state), order.id, order.version)
 
 
-def _proposed(service: ProposedService) -> Placed:
-    return Placed(service, service.crew or NOBODY, PROPOSED, mondays=_mondays(service.service_by))
+def _proposed(service: ProposedService, zones: Zones) -> Placed:
+    work = Placed(service, service.crew or NOBODY, PROPOSED)
+    zone, first = _zone(work, zones), monday(begins_on(work, zones))
+    starts = (datetime.combine(first + number * WEEK, time(), zone) for number in range(1, WEEKS_TO_DEFER + 1))
+    return replace(work, mondays=tuple(starts))
 
 
-def _mondays(after: datetime) -> tuple[datetime, ...]:
-    """Until when a service may be put off: the weeks that come."""
-    first = datetime.combine(monday(after.date()), time(), UTC)
-    return tuple(first + number * WEEK for number in range(1, WEEKS_TO_DEFER + 1))
+def _zone(work: Placed, zones: Zones) -> ZoneInfo:
+    return zones.get(work.by, UTC)
 
 
-def begins_on(work: Placed, zones: Mapping[str, ZoneInfo]) -> date:
-    return work.service.service_by.astimezone(zones.get(work.by, ZoneInfo("UTC"))).date()
+def begins_on(work: Placed, zones: Zones) -> date:
+    return work.service.service_by.astimezone(_zone(work, zones)).date()
+
+
+def ends_on(work: Placed, zones: Zones) -> date:
+    """What ends at midnight is not done on the day that then begins."""
+    ends_at = work.service.ends_at
+    if ends_at is None or ends_at <= work.service.service_by:
+        return begins_on(work, zones)
+    return (ends_at - INSTANT).astimezone(_zone(work, zones)).date()
 
 
 def monday(day: date) -> date:
     return day - timedelta(days=day.weekday())
 
 
-def week_of(works: Sequence[Placed], crews: Sequence[str], zones: Mapping[str, ZoneInfo], first: date) -> Week:
-    """The seven days from `first`; described crews have a line even when they have nothing to do."""
+def week_of(works: Sequence[Placed], crews: Sequence[str], zones: Zones, first: date) -> Week:
+    """The seven days from `first`; described crews have a line even when they have nothing to do.
+
+    What began in an earlier week stands on its days and counts there.
+    """
     days = tuple(first + timedelta(days=number) for number in range(7))
-    on_day = [(begins_on(each, zones), each) for each in works]
-    within = [each for day, each in on_day if first <= day < first + WEEK]
+    lasting = [(begins_on(each, zones), ends_on(each, zones), each) for each in works]
+    within = [each for begin, _, each in lasting if first <= begin < first + WEEK]
+    shown = {each.by for begin, end, each in lasting if begin < first + WEEK and end >= first}
     priced = [each for each in within if each.service.cost_now is not None]
-    names = [*crews, *sorted({each.by for each in within} - {*crews})]
+    names = [*crews, *sorted(shown - {*crews})]
     return Week(
         days=days,
-        crews=tuple(CrewWeek(crew, tuple(_begun(on_day, crew, day) for day in days)) for crew in names),
+        crews=tuple(CrewWeek(crew, tuple(_on(lasting, crew, day) for day in days)) for crew in names),
         services=len(within),
         cost=_sum(each.service.cost_now for each in priced),
         cost_if_waiting=_sum(each.service.cost_if_waiting for each in priced),
@@ -79,11 +97,15 @@ def week_of(works: Sequence[Placed], crews: Sequence[str], zones: Mapping[str, Z
     )
 
 
-def _begun(on_day: Iterable[tuple[date, Placed]], crew: str, day: date) -> tuple[Placed, ...]:
-    return tuple(each for on, each in on_day if on == day and each.by == crew)
+def _on(lasting: Iterable[tuple[date, date, Placed]], crew: str, day: date) -> tuple[Placed, ...]:
+    return tuple(
+        replace(each, goes_on=begin < day, one_day=begin == end)
+        for begin, end, each in lasting
+        if each.by == crew and begin <= day <= end
+    )
 
 
-def weeks_of(works: Sequence[Placed], zones: Mapping[str, ZoneInfo], first: date, last: date) -> list[WeekLink]:
+def weeks_of(works: Sequence[Placed], zones: Zones, first: date, last: date) -> list[WeekLink]:
     """From one day's week to another's, and wherever else there is work."""
     begun = [monday(begins_on(each, zones)) for each in works]
     start, end = min([monday(first), *begun]), max([monday(last), *begun])

@@ -107,7 +107,15 @@ def plan_page_facts(session: Session, now: datetime) -> PlanFacts:
     return PlanFacts(
         plan=plan,
         services=proposed_services(session, plan),
-        left_out=[LeftOut(each.machine.key, each.machine.line, each.item.reason) for each in left_out],
+        left_out=[
+            LeftOut(
+                each.machine.key,
+                each.machine.line,
+                each.item.reason,
+                each.item.probability_by_then is not None,
+            )
+            for each in left_out
+        ],
         left_out_in_all=planning_store.totals(session, plan, None, None).left_out if plan else 0,
         orders=[order_store.order_out(each) for each in orders],
         crews=planned_crews(session),

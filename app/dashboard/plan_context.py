@@ -11,7 +11,10 @@ from app.dashboard.work_context import Typed
 
 @dataclass(frozen=True)
 class Placed:
-    """Work of the crew `by`; without an order it is a proposal, which may be put off until one of `mondays`."""
+    """Work of the crew `by` on one day; `goes_on` where it began on an earlier one, `one_day` where it ends on it.
+
+    Without an order it is a proposal, which may be put off until one of `mondays`.
+    """
 
     service: ProposedService
     by: str
@@ -19,11 +22,13 @@ class Placed:
     order_id: int | None = None
     version: int | None = None
     mondays: tuple[datetime, ...] = ()
+    goes_on: bool = False
+    one_day: bool = True
 
 
 @dataclass(frozen=True)
 class CrewWeek:
-    """By day of the week what the crew begins."""
+    """By day of the week what the crew begins or goes on with."""
 
     crew: str
     days: tuple[tuple[Placed, ...], ...]
@@ -60,6 +65,7 @@ class LeftOut:
     key: str
     line: str | None
     reason: str
+    judged: bool
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,10 @@ class WhatIfView:
 
 @dataclass(frozen=True)
 class PlanPage:
-    """`gap`: by how much of its cost the plan could be cheaper at most; `notes`: what it assumed and objects to."""
+    """`gap`: by how much of its cost the plan could be cheaper at most; `notes`: what it assumed and objects to.
+
+    `judged`: whether the risk of any machine that is left out is known.
+    """
 
     frame: Frame
     as_of: datetime | None
@@ -124,6 +133,7 @@ class PlanPage:
     weeks: tuple[WeekLink, ...]
     left_out: tuple[LeftOut, ...]
     left_out_in_all: int
+    judged: bool
     deferred: tuple[Deferred, ...]
     crews: tuple[str, ...]
     windows: tuple[str, ...]

@@ -39,8 +39,8 @@ def plan_page(
     frame: Frame, facts: PlanFacts, week: date | None, what_if: WhatIfView | None, typed: Typed
 ) -> PlanPage:
     """`week` is any day of the one that is shown; without one it is the first that has work ahead."""
-    plan, works = facts.plan, placed(facts.services, facts.orders)
     zones = {each.key: ZoneInfo(each.time_zone) for each in facts.crews}
+    plan, works = facts.plan, placed(facts.services, facts.orders, zones)
     names = [each.key for each in facts.crews]
     until = plan.ends_at if plan and plan.ends_at else frame.now
     first = monday(week or _next_work(works, zones, frame.now))
@@ -54,6 +54,7 @@ def plan_page(
         weeks=tuple(weeks_of(works, zones, frame.now.date(), until.date())),
         left_out=tuple(facts.left_out),
         left_out_in_all=facts.left_out_in_all,
+        judged=any(each.judged for each in facts.left_out),
         deferred=tuple(facts.deferred),
         crews=tuple(dict.fromkeys([*names, *(each.by for each in works if each.service.crew)])),
         windows=tuple(facts.windows),

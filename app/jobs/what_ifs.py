@@ -32,7 +32,8 @@ def ask_what_if(session: Session, bind: Bind, question: WhatIfIn, now: datetime)
     if unknown:
         raise BadInput(f"There is no machine {min(unknown)}.")
     wanted = question.with_crews(resource_store.resources(session).ahead(now))
-    fault = fault_of_resources(wanted, resource_store.known_lines(session), now)
+    named, lines = question.resources.model_fields_set, resource_store.known_lines(session)
+    fault = fault_of_resources(wanted, named, lines, now)
     if fault is not None:
         raise BadInput(fault)
     if (session.scalar(WAITING) or 0) >= MOST_WAITING:

@@ -32,7 +32,7 @@ def add_order(session: Session, principal: Principal, given: WorkOrderIn, now: d
     machine = machine_by_key(session, given.machine)
     if given.external_id is not None and (known := store.order_named(session, given.external_id)):
         return _same(known, given), False
-    planned, why = _from_plan(session, machine, given) if given.from_plan else ({}, given.why)
+    planned, why = _from_plan(session, machine, given, now) if given.from_plan else ({}, given.why)
     told: dict[str, object] = {"external_id": given.external_id, "work": given.work, **planned}
     if given.due_at is not None:
         told["due_at"] = given.due_at
@@ -46,10 +46,20 @@ def add_order(session: Session, principal: Principal, given: WorkOrderIn, now: d
     return ordered, True
 
 
-def _from_plan(session: Session, machine: Machine, given: WorkOrderIn) -> tuple[Mapping[str, object], str | None]:
+def _from_plan(
+    session: Session, machine: Machine, given: WorkOrderIn, now: datetime
+) -> tuple[Mapping[str, object], str | None]:
+    """Raises Conflict where there is no such proposal, or no longer."""
     item = store.proposal(session, machine.id)
     if item is None:
         raise Conflict(f"The newest plan proposes no service for {machine.key}.")
+    if given.start not in (None, item.service_by) or given.crew not in (None, item.crew):
+        raise Conflict(
+            f"The plan has changed: {machine.key} is now proposed for {item.service_by:%a %-d %b %H:%M} UTC"
+            f"{f' by {item.crew}' if item.crew else ''}. Look again before you accept."
+        )
+    if item.ends_at is not None and item.ends_at <= now:
+        raise Conflict(f"The time proposed for {machine.key} is over; the next plan proposes another.")
     planned: dict[str, object] = {
         "plan_id": item.plan_id,
         "due_at": item.service_by,

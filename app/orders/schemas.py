@@ -36,6 +36,8 @@ class WorkOrderIn(BaseModel):
     from_plan: bool = Field(False, strict=True)
     work: Note | None = Field(None, description="What is to be done")
     due_at: Moment | None = None
+    start: Moment | None = Field(None, description="With from_plan: as it was read there; 409 where it has changed")
+    crew: Name | None = Field(None, description="Likewise")
     why: Note | None = None
 
 

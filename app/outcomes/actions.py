@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,11 +15,12 @@ from app.outcomes import facts, store
 from app.outcomes.judging import judge
 from app.outcomes.money import Costs, money_of
 from app.outcomes.revising import Revision, remembering, revisions
-from app.planning.assembly import needs_of
+from app.planning.assembly import costs_of_class, needs_of, recorded_costs
 from app.planning.machine_costs import Given, machine_costs
 from app.planning.renewed_life import Rates
 from app.planning.resource_schemas import Resources
 from app.planning.resource_store import resources
+from app.planning.store import recorded_repair_hours
 from app.risk.reading_risk import limits_of
 from app.settings import Settings
 
@@ -40,21 +41,25 @@ def _new_rows(session: Session, settings: Settings, due: Collection[int], now: d
     machines = session.scalars(select(Machine).where(Machine.id.in_(due)).order_by(Machine.id)).all()
     lives, kept = facts.lives(session, settings, machines, now), store.entries(session, due)
     withdrawn, plant = facts.withdrawals(session, due), resources(session)
+    repair_hours = recorded_repair_hours(session, now)
     given_up = now - limits_of(settings).stale_after
     return [
-        _row(machine, revision, _costs(machine, settings, plant), settings.currency, now)
+        _row(machine, revision, _costs(machine, settings, plant, repair_hours), settings.currency, now)
         for machine in machines
         for entries, life in [(kept[machine.id], lives[machine.id])]
         for revision in revisions(entries, judge(remembering(life, entries), given_up), withdrawn)
     ]
 
 
-def _costs(machine: Machine, settings: Settings, plant: Resources) -> Costs:
+def _costs(
+    machine: Machine, settings: Settings, plant: Resources, repair_hours: Mapping[str | None, float]
+) -> Costs:
     """As the plan counts them."""
     own = Given(machine.preventive_cost, machine.failure_cost, machine.downtime_cost_per_hour)
-    of_class = Given(repair_hours=needs_of(machine.asset_class, plant).repair_hours)
+    of_class = costs_of_class(needs_of(machine.asset_class, plant))
+    recorded = recorded_costs(machine.asset_class, repair_hours)
     of_plant = Given(settings.preventive_cost, settings.failure_cost, 0.0, 0.0)
-    costs = machine_costs(own, of_class, of_plant, Rates(0.0, 0.0))
+    costs = machine_costs(own, of_class, recorded, of_plant, Rates(0.0, 0.0))
     return Costs(costs.preventive, costs.whole_failure, settings.look_cost)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from app.planning.agreed_work import Agreed
 from app.planning.assembly import Asked, Candidate, Terms, assemble
 from app.planning.deferring import in_force
 from app.planning.machine_costs import Given
+from app.planning.problem import Deferral
 from app.planning.renewed_life import renewed_rates
 from app.planning.resource_schemas import Resources
 from app.planning.schedule import LeftOut, Schedule, Service
@@ -24,17 +25,25 @@ from app.settings import Settings
 
 
 @dataclass(frozen=True)
+class KeptTo:
+    """What people said that a plan keeps to; orders and deferrals by the machine's id."""
+
+    resources: Resources
+    agreed: Mapping[int, Agreed]
+    deferrals: Mapping[int, Deferral]
+
+
+@dataclass(frozen=True)
 class Fleet:
     """What a plan is made of: `ids` by machine are those of the machine and of the prediction that it rests on."""
 
     candidates: tuple[Candidate, ...]
-    agreed: Mapping[int, Agreed]
-    resources: Resources
+    kept_to: KeptTo
     terms: Terms
     ids: dict[str, tuple[int, int | None]]
 
     def asked(self) -> Asked:
-        return assemble(self.candidates, self.resources, self.terms)
+        return assemble(self.candidates, self.kept_to.resources, self.terms)
 
 
 @dataclass(frozen=True)
@@ -53,13 +62,13 @@ class MadePlan:
 def fleet_to_plan(session: Session, settings: Settings, now: datetime, agreed: Mapping[int, Agreed]) -> Fleet:
     """`agreed` is by the machine's id."""
     watched, proposed = watched_fleet(session), store.proposed_windows(session)
-    deferrals = {each.machine.id: in_force(each.deferral) for each in store.deferred(session, now)}
+    kept_to = _kept_to(session, now, agreed)
     candidates = tuple(
         replace(
             _candidate(each, settings, now),
             proposed_window=proposed.get(each.machine.id),
             agreed=agreed.get(each.machine.id),
-            deferral=deferrals.get(each.machine.id),
+            deferral=kept_to.deferrals.get(each.machine.id),
         )
         for each in watched
     )
@@ -68,7 +77,12 @@ def fleet_to_plan(session: Session, settings: Settings, now: datetime, agreed: M
     hours = store.recorded_repair_hours(session, now)
     terms = Terms(now, now + settings.plan_ahead, plant, rates, settings.moving_cost, settings.currency, hours)
     ids = {each.machine.key: (each.machine.id, each.prediction.id if each.prediction else None) for each in watched}
-    return Fleet(candidates, agreed, resource_store.resources(session), terms, ids)
+    return Fleet(candidates, kept_to, terms, ids)
+
+
+def _kept_to(session: Session, now: datetime, agreed: Mapping[int, Agreed]) -> KeptTo:
+    deferrals = {each.machine.id: in_force(each.deferral) for each in store.deferred(session, now)}
+    return KeptTo(resource_store.resources(session), agreed, deferrals)
 
 
 def _candidate(watched: Watched, settings: Settings, now: datetime) -> Candidate:
@@ -88,9 +102,10 @@ def _candidate(watched: Watched, settings: Settings, now: datetime) -> Candidate
 
 
 def keep(
-    session: Session, fleet: Fleet, asked: Asked, schedule: Schedule, agreed: Mapping[int, Agreed]
+    session: Session, fleet: Fleet, asked: Asked, schedule: Schedule, agreed: Callable[[], Mapping[int, Agreed]]
 ) -> MadePlan:
-    """What somebody changed while it was looked for makes it outdated at once; `agreed` is as it is by now."""
+    """What somebody changed while it was looked for makes it outdated at once; `agreed` tells what is by now."""
+    store.lock_plan(session)
     plan = {
         "as_of": fleet.terms.now,
         "ends_at": fleet.terms.until,
@@ -98,7 +113,7 @@ def keep(
         "bound": schedule.bound,
         "objections": list(schedule.objections),
         "assumptions": list(asked.assumptions),
-        "outdated": (resource_store.resources(session), agreed) != (fleet.resources, fleet.agreed),
+        "outdated": _kept_to(session, fleet.terms.now, agreed()) != fleet.kept_to,
     }
     plan_id = store.keep_plan(session, plan, _items(fleet, schedule))
     announce(session, "plan")

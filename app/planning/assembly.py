@@ -94,14 +94,18 @@ def _crew(given: CrewIn, terms: Terms) -> Crew:
 
 
 def _job(machine: Candidate, needs: ServiceIn, terms: Terms) -> Job:
-    of_class = Given(needs.preventive_cost, needs.failure_cost, needs.downtime_cost_per_hour, needs.repair_hours)
-    recorded = Given(repair_hours=terms.repair_hours.get(machine.asset_class, terms.repair_hours.get(None)))
     return Job(
         machine=machine.machine,
         site=machine.site,
         line=machine.line,
         minutes=max(round(needs.hours * 60), 1),
-        costs=machine_costs(machine.costs, of_class, recorded, terms.costs, terms.rates),
+        costs=machine_costs(
+            machine.costs,
+            costs_of_class(needs),
+            recorded_costs(machine.asset_class, terms.repair_hours),
+            terms.costs,
+            terms.rates,
+        ),
         curve=machine.curve,
         curve_from=machine.curve_from,
         unknown=machine.unknown,
@@ -118,6 +122,15 @@ def needs_of(asset_class: str | None, resources: Resources) -> ServiceIn:
     """Of a service of this class, else of all others, else of none that anybody described."""
     by_class = {each.asset_class: each for each in resources.services}
     return by_class.get(asset_class, by_class.get(None, SERVICE))
+
+
+def costs_of_class(needs: ServiceIn) -> Given:
+    return Given(needs.preventive_cost, needs.failure_cost, needs.downtime_cost_per_hour, needs.repair_hours)
+
+
+def recorded_costs(asset_class: str | None, repair_hours: Mapping[str | None, float]) -> Given:
+    """What failures of the class took, else those of all classes."""
+    return Given(repair_hours=repair_hours.get(asset_class, repair_hours.get(None)))
 
 
 def _configured(resources: Resources, terms: Terms) -> tuple[Window, ...]:

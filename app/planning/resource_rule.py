@@ -12,23 +12,28 @@ from app.planning.resource_schemas import Resources, WindowIn
 DAY_KEY = "day "
 
 
-def fault_of_resources(given: Resources, known_lines: Collection[str], now: datetime) -> str | None:
-    """`known_lines`: those on which a machine stands."""
-    return next(_faults(given, known_lines, now), None)
+def fault_of_resources(
+    given: Resources, named: Collection[str], known_lines: Collection[str], now: datetime
+) -> str | None:
+    """`named` are the lists that somebody writes now; `known_lines` those on which a machine stands."""
+    return next(_faults(given, named, known_lines, now), None)
 
 
-def _faults(given: Resources, known_lines: Collection[str], now: datetime) -> Iterator[str]:
+def _faults(given: Resources, named: Collection[str], known_lines: Collection[str], now: datetime) -> Iterator[str]:
     yield from _twice(given)
     for crew in given.crews:
         if not any(crew.hours.model_dump().values()):
             yield f"Crew {crew.key} has no hours."
     for window in given.windows:
         yield from _of_window(window, now)
-        yield from (f"No machine stands on the line {line}." for line in window.lines if line not in known_lines)
-    for each in given.lines:
-        if each.line not in known_lines:
-            yield f"No machine stands on the line {each.line}."
+    yield from (f"No machine stands on the line {line}." for line in sorted(_lines(given, named) - {*known_lines}))
     yield from _of_services(given)
+
+
+def _lines(given: Resources, named: Collection[str]) -> set[str]:
+    """Of the lists that are written now: a machine may have left a line that another list still names."""
+    of_windows = {line for window in given.windows for line in window.lines} if "windows" in named else set()
+    return of_windows | ({each.line for each in given.lines} if "lines" in named else set())
 
 
 def _twice(given: Resources) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, insert, select, text
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from app.database import Base
@@ -31,10 +31,9 @@ def resources(session: Session) -> Resources:
 
 
 def replace_lists(session: Session, given: Resources) -> None:
-    """Those that are named; who changes the same list at the same time waits."""
+    """Those that are named; under `lock_plan`."""
     for name in sorted(given.model_fields_set):
         table, _ = TABLES[name]
-        session.execute(text(f"LOCK TABLE {table.__tablename__} IN SHARE ROW EXCLUSIVE MODE"))
         session.execute(delete(table))
         if rows := [each.model_dump() for each in getattr(given, name)]:
             session.execute(insert(table), rows)

@@ -16,8 +16,9 @@ from app.security.principal import Principal
 
 def change_resources(session: Session, principal: Principal, given: Resources, now: datetime) -> Resources:
     """Lists that are named take the place of those that are stored; the worker then plans anew. Raises BadInput."""
+    store.lock_plan(session)
     changed = resource_store.resources(session).ahead(now).changed(given)
-    fault = fault_of_resources(changed, resource_store.known_lines(session), now)
+    fault = fault_of_resources(changed, given.model_fields_set, resource_store.known_lines(session), now)
     if fault is not None:
         raise BadInput(fault)
     resource_store.replace_lists(session, given)

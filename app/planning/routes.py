@@ -11,7 +11,7 @@ from app.fleet.routes import Limit, Offset
 from app.planning import deferring, resource_store, resources, store
 from app.planning.resource_schemas import Resources
 from app.planning.schemas import DeferIn, DeferralOut, DeferralsOut, PlanItemOut, PlanOut, PlanTotals
-from app.planning.store import Deferred, Proposed
+from app.planning.store import Deferred, Proposed, Totals
 from app.security.policy import PrincipalDep, Role, allow
 from app.settings import SettingsDep
 from app.text import Name
@@ -19,7 +19,7 @@ from app.text import Name
 router = APIRouter(prefix="/api/v1", tags=["plan"])
 
 NO_PLAN = "No plan yet: the worker makes one after each scoring."
-NOTHING = PlanTotals(services=0, left_out=0, cost_now=0, cost_if_waiting=0, saving=0)
+NOTHING = PlanTotals(services=0, unpriced=0, left_out=0, cost_now=None, cost_if_waiting=None, saving=None)
 
 
 @router.get("/plan", dependencies=[allow(Role.OPERATOR)])
@@ -51,7 +51,6 @@ def get_plan(
             items=[],
             left_out=[],
         )
-    sums = store.totals(session, plan, site, line)
     return PlanOut(
         id=plan.id,
         as_of=plan.as_of,
@@ -65,7 +64,7 @@ def get_plan(
         outdated=plan.outdated,
         assumptions=plan.assumptions,
         objections=plan.objections,
-        totals=PlanTotals(**sums._asdict(), saving=sums.cost_if_waiting - sums.cost_now),
+        totals=_totals_out(store.totals(session, plan, site, line)),
         items=[_out(each) for each in store.services(session, plan, site, line, limit, offset)],
         left_out=[_out(each) for each in store.left_out(session, plan, site, line, limit, offset)],
     )
@@ -106,6 +105,11 @@ def _deferral_out(deferred: Deferred) -> DeferralOut:
     return DeferralOut(
         machine=deferred.machine.key, until=deferral.until, why=deferral.why, actor=deferral.actor, at=deferral.at
     )
+
+
+def _totals_out(sums: Totals) -> PlanTotals:
+    now, waiting = sums.cost_now, sums.cost_if_waiting
+    return PlanTotals(**sums._asdict(), saving=None if now is None or waiting is None else waiting - now)
 
 
 def _out(proposed: Proposed) -> PlanItemOut:

@@ -53,13 +53,15 @@ class DeferralsOut(BaseModel):
 
 
 class PlanTotals(BaseModel):
-    """Sums over all proposed services that the filters let through, whatever the page."""
+    """Sums over all proposed services that the filters let through, whatever the page; of `unpriced` ones no cost
+    is known, and null says that it is of none."""
 
     services: int
+    unpriced: int
     left_out: int
-    cost_now: float
-    cost_if_waiting: float
-    saving: float
+    cost_now: float | None
+    cost_if_waiting: float | None
+    saving: float | None
 
 
 class PlanOut(BaseModel):

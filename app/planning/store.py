@@ -12,11 +12,13 @@ from sqlalchemy.orm import Session
 from app.fleet.tables import Machine
 from app.planning.renewed_life import Lived
 from app.planning.tables import Plan, PlanDeferral, PlanItem
+from app.risk.tables import LatestPrediction, Prediction
 
 # How far back rates are counted: a full year, so that seasons weigh alike.
 LOOK_BACK = timedelta(days=365)
 # Plans are made with every scoring; the newest of them are kept to see what was proposed lately.
 PLANS_KEPT = 50
+PLAN_LOCK = 5_208_416_593
 
 # A service at the time of a failure of the same machine is the repair of that failure, not a planned one;
 # several at one time are one visit, and looking is no service.
@@ -89,7 +91,26 @@ def windows_used(session: Session, plan: Plan) -> Sequence[str]:
     return sorted(key for key in session.scalars(used) if key is not None)
 
 
+def lock_plan(session: Session) -> None:
+    """Until the transaction ends nobody else changes what plans keep to, or keeps a plan."""
+    session.execute(select(func.pg_advisory_xact_lock(PLAN_LOCK)))
+
+
+def plan_due(session: Session) -> bool:
+    """Whether something was scored or changed since the newest plan was begun."""
+    plan = newest_plan(session)
+    if plan is None or plan.outdated:
+        return True
+    served = select(func.max(Prediction.scored_at)).join(
+        LatestPrediction, LatestPrediction.prediction_id == Prediction.id
+    )
+    scored_at = session.scalar(served)
+    return scored_at is not None and scored_at > plan.as_of
+
+
 def outdate_plan(session: Session) -> None:
+    """A plan that is being kept meanwhile is outdated too."""
+    lock_plan(session)
     newest = select(func.max(Plan.id)).scalar_subquery()
     session.execute(update(Plan).where(Plan.id == newest).values(outdated=True))
 
@@ -154,23 +175,26 @@ def deferred(session: Session, now: datetime) -> list[Deferred]:
 
 
 class Totals(NamedTuple):
+    """Sums are over services whose cost is known, None where none is; of `unpriced` ones it is not."""
+
     services: int
+    unpriced: int
     left_out: int
-    cost_now: float
-    cost_if_waiting: float
+    cost_now: float | None
+    cost_if_waiting: float | None
 
 
 def totals(session: Session, plan: Plan, site: str | None, line: str | None) -> Totals:
     planned = PlanItem.service_by.is_not(None)
     query = select(
         func.count().filter(planned),
+        func.count().filter(planned, PlanItem.cost_now.is_(None)),
         func.count().filter(~planned),
         func.sum(PlanItem.cost_now).filter(planned),
         func.sum(PlanItem.cost_if_waiting).filter(planned),
     )
     joined = query.select_from(PlanItem).join(Machine, Machine.id == PlanItem.machine_id)
-    services, left, cost_now, cost_if_waiting = session.execute(joined.where(*_chosen(plan, site, line))).one()
-    return Totals(services, left, cost_now or 0.0, cost_if_waiting or 0.0)
+    return Totals(*session.execute(joined.where(*_chosen(plan, site, line))).one())
 
 
 def _lines(plan: Plan, site: str | None, line: str | None) -> Select[PlanItem, Machine]:

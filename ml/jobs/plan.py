@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 
 from sqlalchemy import Engine
 
@@ -22,4 +23,4 @@ def plan(
     asked = fleet.asked()
     schedule = scheduling(asked.problem, settings.plan_seconds)
     with session_scope(engine) as session:
-        return keep(session, fleet, asked, schedule, agreed_work(session))
+        return keep(session, fleet, asked, schedule, partial(agreed_work, session))

@@ -22,6 +22,7 @@ from app.ingest.rollup import ensure_bucket_width
 from app.jobs.back_off import wait_after
 from app.jobs.trainings import note_failed_training
 from app.logs import configure_logs
+from app.planning.store import plan_due
 from app.risk.store import champion
 from app.settings import Settings
 from app.webhooks.delivery import deliver
@@ -75,6 +76,10 @@ def make_queue(engine: Engine, settings: Settings) -> App:
 
     @queue.task(name="plan", lock="plan", queueing_lock="plan")
     def plan_task() -> None:
+        # Asked for again while one was made that knew already.
+        with session_scope(engine) as session:
+            if not plan_due(session):
+                return
         log.info("planned", plan=plan(engine, settings).summary)
 
     @queue.periodic(cron=OUTCOMES_CRON)

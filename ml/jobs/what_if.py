@@ -42,7 +42,7 @@ def what_if(
 
 
 def _answer(fleet: Fleet, question: WhatIfIn, scheduling: Scheduling) -> dict[str, object]:
-    asked = otherwise(fleet.candidates, fleet.resources, fleet.terms, question)
+    asked = otherwise(fleet.candidates, fleet.kept_to.resources, fleet.terms, question)
     with ThreadPoolExecutor(2) as both:
         before = both.submit(scheduling, fleet.asked().problem, SECONDS)
         then = both.submit(scheduling, asked.problem, SECONDS)

@@ -108,7 +108,7 @@ def test_a_machine_without_a_prediction_says_why_and_shows_no_number(operator: T
 def test_the_plan_page_says_when_by_whom_how_good_the_plan_is_and_what_it_assumed(operator: TestClient):
     said = shown(operator.get("/plan").text)
     assert "early shift" in said
-    assert "at most 1 % above the cheapest plan there is" in said
+    assert "at most 1 % of its cost could still be saved" in said
     assert "What a service needs is not said of 60 of 60 machines" in said
 
 

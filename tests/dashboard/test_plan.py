@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -40,41 +41,57 @@ def order(machine="press-07", state="scheduled", start=None, crew=None):
 
 
 def test_work_stands_on_the_day_of_its_crews_own_calendar():
-    week = week_of(placed([service()], []), ["A", "B"], BERLIN, date(2026, 11, 23))
+    week = week_of(placed([service()], [], BERLIN), ["A", "B"], BERLIN, date(2026, 11, 23))
     [line, idle] = week.crews
     assert [len(day) for day in line.days] == [0, 0, 0, 0, 0, 1, 0]
     assert (idle.crew, sum(map(len, idle.days))) == ("B", 0)
-    assert week_of(placed([service()], []), [], {}, date(2026, 11, 23)).crews[0].days[4]
+    assert week_of(placed([service()], [], BERLIN), [], {}, date(2026, 11, 23)).crews[0].days[4]
 
 
 def test_a_week_sums_what_is_known_and_counts_what_is_not():
-    week = week_of(placed([service("a"), service("b", crew=None)], []), ["A"], {}, monday(FRIDAY.date()))
+    week = week_of(placed([service("a"), service("b", crew=None)], [], {}), ["A"], {}, monday(FRIDAY.date()))
     assert [each.crew for each in week.crews] == ["A", NOBODY]
     assert (week.services, week.cost, week.cost_if_waiting) == (2, 1800, 3000)
     assert week.failures == pytest.approx(0.2)
-    unknown = week_of(placed([service("a"), service("b", cost_now=None)], []), ["A"], {}, monday(FRIDAY.date()))
+    unknown = week_of(placed([service("a"), service("b", cost_now=None)], [], {}), ["A"], {}, monday(FRIDAY.date()))
     assert (unknown.cost, unknown.services, unknown.unpriced) == (900, 2, 1)
     assert week_of([], ["A"], {}, monday(FRIDAY.date())).cost is None
 
 
 def test_an_order_stands_where_it_was_agreed_on_and_is_no_proposal_any_more():
     later = FRIDAY + timedelta(days=3)
-    [work] = placed([service()], [order(start=later, crew="night")])
+    [work] = placed([service()], [order(start=later, crew="night")], {})
     assert (work.by, work.state, work.order_id) == ("night", "scheduled", 7)
     assert (work.service.service_by, work.service.reason) == (later, "Why.")
-    [alone] = placed([], [order(start=later)])
+    [alone] = placed([], [order(start=later)], {})
     assert (alone.by, alone.service.probability_by_then) == (NOBODY, None)
 
 
 def test_an_order_without_hours_stands_where_the_plan_would_have_it():
-    assert placed([], [order(state="accepted")]) == []
-    [work] = placed([service()], [order(state="accepted")])
+    assert placed([], [order(state="accepted")], {}) == []
+    [work] = placed([service()], [order(state="accepted")], {})
     assert (work.service.service_by, work.state) == (FRIDAY, "accepted")
+
+
+def test_work_of_several_days_stands_on_each_of_them_until_midnight_and_counts_once():
+    long = replace(service(), ends_at=at("2026-12-01 23:00"))
+    works = placed([long], [], BERLIN)
+    [line] = week_of(works, ["A"], BERLIN, date(2026, 11, 23)).crews
+    assert [[each.goes_on for each in day] for day in line.days] == [[], [], [], [], [], [False], [True]]
+    later = week_of(works, [], BERLIN, date(2026, 11, 30))
+    assert [[each.goes_on for each in day] for day in later.crews[0].days] == [[True], [True], [], [], [], [], []]
+    assert later.services == 0
+
+
+def test_a_service_is_put_off_until_mondays_of_the_crews_own_calendar():
+    tokyo = {"A": ZoneInfo("Asia/Tokyo")}
+    [work] = placed([service(start=at("2026-12-06 23:00"))], [], tokyo)
+    assert work.mondays[0] == datetime(2026, 12, 14, tzinfo=tokyo["A"])
 
 
 def test_weeks_reach_from_today_to_the_plans_end_and_to_all_work():
     late = service("late", FRIDAY + timedelta(days=70))
-    weeks = weeks_of(placed([service(), late], []), {}, date(2026, 11, 28), date(2026, 12, 10))
+    weeks = weeks_of(placed([service(), late], [], {}), {}, date(2026, 11, 28), date(2026, 12, 10))
     assert [(each.first.isoformat(), each.services) for each in weeks] == [
         ("2026-11-23", 1), ("2026-11-30", 0), ("2026-12-07", 0), ("2027-02-01", 1)
     ]  # fmt: skip

@@ -226,5 +226,5 @@ def test_a_plan_made_from_what_was_changed_meanwhile_is_outdated(change, on_line
     fleet = fleet_to_plan(session, settings, NOW, {})
     asked = fleet.asked()
     change(crews=[CREW])
-    keep(session, fleet, asked, without_search(asked.problem), {})
+    keep(session, fleet, asked, without_search(asked.problem), dict)
     assert session.scalars(update(Plan).values(as_of=Plan.as_of).returning(Plan.outdated)).all() == [True]
