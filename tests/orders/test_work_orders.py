@@ -179,6 +179,30 @@ def test_an_order_from_the_plan_takes_over_its_hours_and_its_crew_and_plans_keep
     assert (agreed.span, agreed.crew, agreed.begun) == (Span(start, start + timedelta(hours=4)), "A", False)
 
 
+@pytest.mark.parametrize("seen", [{"start": timedelta(hours=1)}, {"crew": "B"}])
+def test_a_proposal_that_is_not_what_was_shown_is_not_accepted(
+    client, planner, make_machine, propose, now, session, seen
+):
+    start = now + timedelta(days=3)
+    propose(make_machine("press-07"), ends_at=start + timedelta(hours=4), crew="A")
+    given = {"start": start, "crew": "A"} | seen
+    given["start"] = (start + seen["start"] if "start" in seen else start).isoformat()
+    asked = {"machine": "press-07", "from_plan": True}
+    answer = client.post(URL, json=asked | given, headers=planner)
+    assert answer.status_code == 409
+    assert answer.json()["detail"].startswith("The plan has changed: press-07 is now proposed for ")
+    shown = {"start": start.isoformat(), "crew": "A"}
+    assert client.post(URL, json=asked | shown, headers=planner).status_code == 201
+
+
+def test_a_proposal_whose_time_is_over_is_not_accepted(client, planner, make_machine, propose, now):
+    start = now - timedelta(hours=5)
+    propose(make_machine("press-07"), service_by=start, ends_at=start + timedelta(hours=4), crew="A")
+    answer = client.post(URL, json={"machine": "press-07", "from_plan": True}, headers=planner)
+    assert answer.status_code == 409
+    assert "is over; the next plan proposes another" in answer.json()["detail"]
+
+
 def test_every_step_but_the_first_makes_the_plan_outdated(client, planner, make_machine, propose, taken, session):
     propose(make_machine("press-07"))
     made = client.post(URL, json={"machine": "press-07", "from_plan": True}, headers=planner).json()

@@ -4,12 +4,13 @@ from datetime import timedelta
 
 import pytest
 from factories import at
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from app.clock import utc_now
 from app.fleet.tables import Event
-from app.planning.store import recorded_repair_hours
-from app.planning.tables import Plan
+from app.planning.store import plan_due, recorded_repair_hours, totals
+from app.planning.tables import Plan, PlanItem
+from app.risk.tables import Prediction
 from app.security.policy import Role
 from app.security.tables import AuditEntry
 
@@ -218,13 +219,50 @@ def test_a_window_that_is_over_is_not_listed_and_in_nobodys_way(change, on_line,
     assert change(crews=[CREW])[0] == 200
 
 
-def test_a_plan_made_from_what_was_changed_meanwhile_is_outdated(change, on_line, session, settings):
+def test_a_line_that_lost_its_last_machine_is_in_the_way_of_its_own_list_only(change, on_line, session):
+    press = on_line("press")
+    assert change(lines=[{"line": "L1", "most_down": 1}])[0] == 200
+    press.line = "L2"
+    session.flush()
+    assert change(crews=[CREW])[0] == 200
+    status, body = change(lines=[{"line": "L1", "most_down": 2}])
+    assert (status, body["detail"]) == (422, "No machine stands on the line L1.")
+
+
+def test_totals_say_of_how_many_services_no_cost_is_known(on_line, planned, make_plan, session):
+    on_line("press")
+    assert planned()["totals"]["unpriced"] == 0
+    session.execute(update(PlanItem).values(cost_now=None, cost_if_waiting=None))
+    plan = session.scalars(select(Plan).order_by(Plan.id.desc()).limit(1)).one()
+    found = totals(session, plan, None, None)
+    assert (found.services, found.unpriced, found.cost_now) == (1, 1, None)
+
+
+def test_a_plan_is_due_once_something_was_scored_since_it_was_begun(on_line, planned, session):
+    assert plan_due(session)
+    on_line("press")
+    planned()
+    session.execute(update(Prediction).values(scored_at=NOW - timedelta(minutes=1)))
+    assert not plan_due(session)
+    session.execute(update(Prediction).values(scored_at=NOW + timedelta(minutes=1)))
+    assert plan_due(session)
+
+
+@pytest.mark.parametrize("changed", ["crew", "deferral"])
+def test_a_plan_made_from_what_was_changed_meanwhile_is_outdated(
+    change, on_line, session, settings, client, key_for, changed
+):
     from app.planning.actions import fleet_to_plan, keep
     from ml.planning.scheduler import without_search
 
     on_line("press")
     fleet = fleet_to_plan(session, settings, NOW, {})
     asked = fleet.asked()
-    change(crews=[CREW])
+    if changed == "crew":
+        change(crews=[CREW])
+    else:
+        given = {"machine": "press", "until": (NOW + timedelta(days=2)).isoformat(), "why": "No seal."}
+        answer = client.post("/api/v1/plan/deferrals", json=given, headers=key_for(Role.PLANNER))
+        assert answer.status_code == 201
     keep(session, fleet, asked, without_search(asked.problem), dict)
     assert session.scalars(update(Plan).values(as_of=Plan.as_of).returning(Plan.outdated)).all() == [True]
