@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from hashlib import sha256
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -120,6 +121,11 @@ class Resources(_Kept):
     parts: list[PartIn] = Field([], max_length=MOST)
     setups: list[SetupIn] = Field([], max_length=MOST)
     services: list[ServiceIn] = Field([], max_length=MOST)
+
+    @property
+    def tag(self) -> str:
+        """Names this state and no other, as an ETag."""
+        return f'"{sha256(self.model_dump_json().encode()).hexdigest()[:32]}"'
 
     def changed(self, given: Resources) -> Resources:
         """Lists that are named there take the place of these."""

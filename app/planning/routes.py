@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Response
 
 from app.clock import NowDep
 from app.database import SessionDep
@@ -71,15 +73,26 @@ def get_plan(
 
 
 @router.get("/plan/resources", dependencies=[allow(Role.OPERATOR)])
-def get_resources(session: SessionDep, now: NowDep) -> Resources:
-    """What plans keep to; windows that are over are not listed."""
-    return resource_store.resources(session).ahead(now)
+def get_resources(session: SessionDep, now: NowDep, response: Response) -> Resources:
+    """What plans keep to; windows that are over are not listed. The ETag names this state."""
+    stored = resource_store.resources(session)
+    response.headers["ETag"] = stored.tag
+    return stored.ahead(now)
 
 
 @router.patch("/plan/resources", dependencies=[allow(Role.PLANNER)])
-def change_resources(session: SessionDep, principal: PrincipalDep, now: NowDep, given: Resources) -> Resources:
-    """Each list that is named takes the place of the stored one; others stay. The worker then plans anew."""
-    return resources.change_resources(session, principal, given, now)
+def change_resources(
+    session: SessionDep,
+    principal: PrincipalDep,
+    now: NowDep,
+    given: Resources,
+    if_match: Annotated[str | None, Header(max_length=100)] = None,
+) -> Resources:
+    """Each list that is named takes the place of the stored one; others stay. The worker then plans anew.
+
+    With the ETag of what was read as If-Match: 409 where somebody else changed it meanwhile.
+    """
+    return resources.change_resources(session, principal, given, if_match, now)
 
 
 @router.get("/plan/deferrals", dependencies=[allow(Role.OPERATOR)])

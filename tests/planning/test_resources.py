@@ -219,6 +219,18 @@ def test_a_window_that_is_over_is_not_listed_and_in_nobodys_way(change, on_line,
     assert change(crews=[CREW])[0] == 200
 
 
+def test_who_changes_what_somebody_changed_since_they_read_it_is_told(client, key_for, change, on_line):
+    url, headers = "/api/v1/plan/resources", key_for(Role.PLANNER)
+    change(crews=[CREW])
+    read = client.get(url, headers=headers).headers["ETag"]
+    given = {"crews": [CREW, CREW | {"key": "B"}]}
+    assert client.patch(url, json=given, headers=headers | {"If-Match": read}).status_code == 200
+    late = client.patch(url, json={"crews": [CREW]}, headers=headers | {"If-Match": read})
+    assert late.status_code == 409
+    assert "Read it again" in late.json()["detail"]
+    assert len(client.get(url, headers=headers).json()["crews"]) == 2
+
+
 def test_a_line_that_lost_its_last_machine_is_in_the_way_of_its_own_list_only(change, on_line, session):
     press = on_line("press")
     assert change(lines=[{"line": "L1", "most_down": 1}])[0] == 200
