@@ -40,6 +40,7 @@ def change_webhook(session: Session, principal: Principal, name: str, given: Web
     told: dict[str, object] = {}
     if given.address is not None:
         webhook.address, told["address"] = given.address, shown(given.address)
+        webhook.tried_at = webhook.last_status = webhook.last_fault = None
     if given.enabled is not None:
         told["enabled"] = given.enabled
         webhook.disabled_at = None if given.enabled else webhook.disabled_at or now
@@ -66,12 +67,13 @@ def send_test(session: Session, name: str, now: datetime) -> str:
     webhook = store.webhook_named(session, name)
     if webhook.disabled_at is not None:
         raise Conflict(f"The webhook {name} is disabled.")
-    return add_message(session, webhook.id, Kind.TEST, now, "test", {"webhook": name})
+    # A subject of its own, so that it does not wait for tests that failed before.
+    return add_message(session, webhook.id, Kind.TEST, now, f"test {now.isoformat()}", {"webhook": name})
 
 
 def send_again(session: Session, principal: Principal, name: str, message: str | None, now: datetime) -> int:
     """How many. Raises NotFound where there is no such message."""
-    webhook = store.webhook_named(session, name)
+    webhook = store.webhook_named(session, name, lock=True)
     uid = None if message is None else UUID(message.removeprefix("msg_"))
     count = store.send_again(session, webhook, uid, now)
     if uid is not None and count == 0:

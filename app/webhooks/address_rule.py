@@ -1,4 +1,7 @@
-"""Where messages may go: receivers in the plant's own network, but neither this host nor a cloud's metadata."""
+"""Where messages may go: receivers in the plant's own network, but neither loopback nor a cloud's metadata.
+
+This host's address in the plant's network is like any other there: what listens on it faces the plant already.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import SplitResult, urlsplit
 
 LONGEST_ADDRESS = 2000
-# Metadata services outside the link-local range: AWS over IPv6, Alibaba Cloud.
-METADATA = frozenset({ip_address("fd00:ec2::254"), ip_address("100.100.100.200")})
+# Metadata services outside the link-local range: AWS over IPv6, Alibaba Cloud, Azure.
+METADATA = frozenset(map(ip_address, ("fd00:ec2::254", "100.100.100.200", "168.63.129.16")))
 NAT64 = IPv6Network("64:ff9b::/96")
 
 

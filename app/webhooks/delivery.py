@@ -13,13 +13,14 @@ from functools import partial
 
 import structlog
 from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
 from app.clock import utc_now
 from app.database import session_scope
 from app.settings import Settings
 from app.webhooks import store
 from app.webhooks.outbox import message_id
-from app.webhooks.retry_rule import GONE, Answer, wait_after
+from app.webhooks.retry_rule import ASKS_FOR_TIME, GONE, Answer, time_asked, wait_after
 from app.webhooks.sending import post
 from app.webhooks.signature import signed_headers
 from app.webhooks.tables import Webhook, WebhookMessage
@@ -86,8 +87,8 @@ def _deliver_to(engine: Engine, webhook_id: int, send: Send, stop: Callable[[], 
             return
         answer = send_parcel(parcel, send, now())
         _note(engine, parcel, answer, now())
-        if answer.status is None:
-            # It is away, and the next message would wait as long for nothing.
+        if answer.status is None or answer.status in ASKS_FOR_TIME:
+            # It is away or wants to be left alone, and the next message would be sent for nothing.
             return
 
 
@@ -117,7 +118,11 @@ def send_parcel(parcel: Parcel, send: Send, now: datetime) -> Answer:
         "User-Agent": "Wearwatch",
         **signed_headers(parcel.keys, parcel.message, int(now.timestamp()), parcel.body),
     }
-    return send(parcel.address, headers, parcel.body)
+    try:
+        return send(parcel.address, headers, parcel.body)
+    except Exception as error:  # noqa: BLE001 - else one receiver would stop them all, for ever
+        # Its text may hold the address, and with it a token.
+        return Answer(fault=f"Sending to it failed unexpectedly ({type(error).__name__}).")
 
 
 def _note(engine: Engine, parcel: Parcel, answer: Answer, now: datetime) -> None:
@@ -127,20 +132,33 @@ def _note(engine: Engine, parcel: Parcel, answer: Answer, now: datetime) -> None
         message = session.get(WebhookMessage, parcel.id)
         if message is None or webhook is None:
             return
-        for row in (message, webhook):
-            row.tried_at, row.last_status, row.last_fault = now, answer.status, answer.fault
+        _note_try(message, answer, now)
         message.attempts += 1
-        _decide(webhook, message, answer, now)
+        _decide(message, answer, now)
+        # What an address answered that was corrected meanwhile says nothing of the receiver.
+        if webhook.address == parcel.address:
+            _note_try(webhook, answer, now)
+            _decide_receiver(session, webhook, answer, now)
     level = log.info if answer.fault is None else log.warning
     level("webhook", webhook=parcel.webhook, message=parcel.message, status=answer.status, fault=answer.fault)
 
 
-def _decide(webhook: Webhook, message: WebhookMessage, answer: Answer, now: datetime) -> None:
+def _note_try(row: Webhook | WebhookMessage, answer: Answer, now: datetime) -> None:
+    row.tried_at, row.last_status, row.last_fault = now, answer.status, answer.fault
+
+
+def _decide_receiver(session: Session, webhook: Webhook, answer: Answer, now: datetime) -> None:
+    if answer.status == GONE:
+        webhook.disabled_at, webhook.disabled_why = now, GONE_WORDS
+    elif answer.status in ASKS_FOR_TIME:
+        store.put_off(session, webhook, now + time_asked(answer))
+
+
+def _decide(message: WebhookMessage, answer: Answer, now: datetime) -> None:
     if answer.fault is None:
         message.delivered_at = now
     elif answer.status == GONE:
-        # What waits stays for whoever enables it again.
-        webhook.disabled_at, webhook.disabled_why = now, GONE_WORDS
+        # It stays for whoever enables the webhook again or has corrected its address.
         message.attempts, message.next_at = 0, now
     else:
         wait = wait_after(message.attempts, answer, random.random())  # noqa: S311 - it spreads load, no more

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -20,7 +21,11 @@ WAITS = (
 # Messages that failed together do not come back together.
 MOST_SPREAD = 0.2
 LONGEST_ASKED = timedelta(days=1)
+# Python reads no number of thousands of digits, and nobody waits for so long anyway.
+ASKED_SECONDS = re.compile(r"[0-9]{1,9}")
 GONE = 410
+# What these say is said of the receiver, not of the message: too many requests, and not available.
+ASKS_FOR_TIME = (429, 503)
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class Answer:
 def answer_of(status: int, retry_after: str | None) -> Answer:
     if 200 <= status < 300:
         return Answer(status)
-    asked = int(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() else None
+    asked = int(retry_after) if retry_after and ASKED_SECONDS.fullmatch(retry_after) else None
     if 300 <= status < 400:
         return Answer(status, f"It answered {status}; redirects are not followed, so correct the address.")
     return Answer(status, f"It answered {status}.", asked)
@@ -46,5 +51,8 @@ def wait_after(attempts: int, answer: Answer, spread: float) -> timedelta | None
     if attempts > len(WAITS):
         return None
     wait = WAITS[attempts - 1] * (1 + MOST_SPREAD * spread)
-    asked = min(timedelta(seconds=min(answer.retry_after_seconds or 0, 10**6)), LONGEST_ASKED)
-    return max(wait, asked)
+    return max(wait, time_asked(answer))
+
+
+def time_asked(answer: Answer) -> timedelta:
+    return min(timedelta(seconds=answer.retry_after_seconds or 0), LONGEST_ASKED)

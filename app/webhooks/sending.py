@@ -6,6 +6,7 @@ what lets us judge the very IP address that is connected to. It reads no proxy f
 
 from __future__ import annotations
 
+import io
 import socket
 import ssl
 import threading
@@ -13,7 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from functools import lru_cache
-from http.client import HTTPConnection, HTTPException, HTTPSConnection, RemoteDisconnected
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, RemoteDisconnected
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -26,6 +27,24 @@ SECONDS = 10.0
 
 class _Refused(OSError):
     """No address of the receiver may be connected to; the text is the sentence why."""
+
+
+class _Lines(io.BufferedReader):
+    last = b""
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        self.last = super().readline(size)
+        return self.last
+
+
+class _WholeHead(HTTPResponse):
+    """The library takes the connection's end for the head's end, and half an answer for a whole one."""
+
+    def begin(self) -> None:
+        self.fp = lines = _Lines(self.fp.detach())
+        super().begin()
+        if lines.last not in (b"\r\n", b"\n"):
+            raise RemoteDisconnected("in the midst of its head")
 
 
 def post(
@@ -56,12 +75,11 @@ def _post(
 ) -> Answer:
     assert parts.hostname is not None
     tls = _tls(ca_file) if parts.scheme == "https" else None
-    client = (
-        HTTPSConnection(parts.hostname, parts.port, context=tls)
-        if tls
-        else HTTPConnection(parts.hostname, parts.port)
-    )
-    connection = _connect(parts.hostname, client.port, loopback, ends_at)
+    # Without a port the library would take the end of an IPv6 address for one.
+    port = parts.port or (443 if tls else 80)
+    client = HTTPSConnection(parts.hostname, port, context=tls) if tls else HTTPConnection(parts.hostname, port)
+    client.response_class = _WholeHead
+    connection = _connect(parts.hostname, port, loopback, ends_at)
     if tls:
         connection = tls.wrap_socket(connection, server_hostname=parts.hostname, do_handshake_on_connect=False)
     with closing(connection), _cut_at(ends_at, connection):

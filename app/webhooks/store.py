@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, u
 from sqlalchemy.orm import Session, aliased
 
 from app.errors import NotFound
+from app.webhooks.retry_rule import ASKS_FOR_TIME
 from app.webhooks.tables import Webhook, WebhookMessage
 
 # What was delivered or given up is kept so long for whoever looks for it.
@@ -57,16 +58,30 @@ def messages(session: Session, webhook: Webhook, state: str | None, limit: int) 
 
 
 def due_webhooks(session: Session, now: datetime, most: int) -> Sequence[int]:
-    """Those that something is due for, whoever waited longest first."""
+    """Those that something is due for; first who was never tried, then whose last try is longest ago."""
     query = (
         select(Webhook.id)
         .join(WebhookMessage, WebhookMessage.webhook_id == Webhook.id)
-        .where(Webhook.disabled_at.is_(None), WAITING, WebhookMessage.next_at <= now, _first_of_its_subject())
+        .where(Webhook.disabled_at.is_(None), ~_asked_for_time(now))
+        .where(WAITING, WebhookMessage.next_at <= now, _first_of_its_subject())
         .group_by(Webhook.id)
-        .order_by(func.min(WebhookMessage.next_at))
+        .order_by(Webhook.tried_at.nulls_first(), Webhook.id)
         .limit(most)
     )
     return session.scalars(query).all()
+
+
+def _asked_for_time(now: datetime) -> ColumnElement[bool]:
+    """Read off a message that failed once at most: only what its receiver asked for keeps it for long."""
+    kept = aliased(WebhookMessage)
+    return exists().where(
+        Webhook.last_status.in_(ASKS_FOR_TIME),
+        kept.webhook_id == Webhook.id,
+        kept.delivered_at.is_(None),
+        kept.given_up_at.is_(None),
+        kept.attempts <= 1,
+        kept.next_at > now,
+    )
 
 
 def next_message(session: Session, webhook_id: int, now: datetime) -> tuple[Webhook, WebhookMessage] | None:
@@ -91,6 +106,12 @@ def _first_of_its_subject() -> ColumnElement[bool]:
         earlier.delivered_at.is_(None),
         earlier.given_up_at.is_(None),
     )
+
+
+def put_off(session: Session, webhook: Webhook, until: datetime) -> None:
+    """Everything that waits for it."""
+    later = {"next_at": func.greatest(WebhookMessage.next_at, until)}
+    session.execute(update(WebhookMessage).where(WebhookMessage.webhook_id == webhook.id, WAITING).values(later))
 
 
 def send_again(session: Session, webhook: Webhook, uid: UUID | None, now: datetime) -> int:

@@ -42,6 +42,11 @@ def silent(handler, receiver):
     receiver.over.wait(20)
 
 
+def taken_without_end(handler, receiver):
+    cut_off(handler, receiver)
+    silent(handler, receiver)
+
+
 def dripping(handler, receiver):
     """One byte of its answer now and then, for ever."""
     with suppress(OSError):
@@ -63,14 +68,19 @@ def closing(handler, receiver):
     pass
 
 
+def cut_off(handler, receiver):
+    """It says that it took the message, and its head never ends."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nServer: x\r\n")
+
+
 def garbage(handler, receiver):
     handler.wfile.write(b"secret words of the receiver\r\n\r\n")
 
 
-def held_until(event):
+def held_until(event, code=204):
     def answer(handler, receiver):
         assert event.wait(20)
-        status(204)(handler, receiver)
+        status(code)(handler, receiver)
 
     return answer
 

@@ -1,4 +1,4 @@
-"""Receivers stand in the plant's network; this host and metadata services are out of reach, however written."""
+"""Receivers stand in the plant's network; loopback and metadata services are out of reach, however written."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_private_and_public_hosts_may_be_connected_to(host):
     "host",
     ["127.0.0.1", "127.8.8.8", "::1", "0.0.0.0", "::", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::"],
 )
-def test_this_host_only_where_the_setting_allows_it(host):
+def test_loopback_only_where_the_setting_allows_it(host):
     assert "WEARWATCH_WEBHOOK_LOOPBACK" in fault_of_host(host, loopback=False)
     assert fault_of_host(host, loopback=True) is None
 
@@ -75,6 +75,7 @@ def test_this_host_only_where_the_setting_allows_it(host):
         "fe80::1%eth0",
         "fd00:ec2::254",
         "100.100.100.200",
+        "168.63.129.16",
         "::ffff:169.254.169.254",
         "64:ff9b::a9fe:a9fe",
         "2002:a9fe:a9fe::",

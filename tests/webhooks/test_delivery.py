@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
@@ -22,6 +23,7 @@ from app.orders.findings import Moments, finish
 from app.orders.schemas import CancelIn, DoneIn, StartIn
 from app.security.tables import AuditEntry
 from app.webhooks import actions as webhooks
+from app.webhooks import delivery
 from app.webhooks.delivery import deliver
 from app.webhooks.schemas import WebhookChange
 
@@ -247,6 +249,131 @@ def test_one_that_is_away_is_asked_once_a_round_and_not_for_every_message(
     round_()
     assert len(receiver.requests) == 1
     assert [message.attempts for message in stored()] == [1, 0, 0]
+    round_()
+    assert [message.attempts for message in stored()] == [1, 1, 0]
+
+
+@pytest.mark.parametrize("code", [429, 503])
+def test_one_that_asks_for_time_is_left_alone_with_every_order_until_then(
+    subscribe, receiver, order, round_, stored, code
+):
+    subscribe(receiver)
+    receiver.behaviours = [status(code, [("Retry-After", "600")])]
+    for number in range(3):
+        order(f"press-{number}")
+    round_()
+    order("press-3")
+    round_()
+    round_(minutes=9)
+    assert len(receiver.requests) == 1
+    assert [message.attempts for message in stored()] == [1, 0, 0, 0]
+    round_(minutes=11)
+    assert len(receiver.requests) == 5
+    assert all(message.delivered_at for message in stored())
+
+
+def test_an_order_that_failed_often_makes_no_other_wait_longer_than_the_receiver_asked(
+    subscribe, receiver, order, round_, stored
+):
+    subscribe(receiver)
+    receiver.behaviours = [status(500)] * 4 + [status(503, [("Retry-After", "60")])]
+    order("press-0")
+    for hours in (0, 1, 2, 5, 12):
+        round_(hours=hours)
+    assert stored()[0].attempts == 5
+    order("press-1")
+    round_(hours=12, minutes=2)
+    assert [message.delivered_at is not None for message in stored()] == [False, True]
+
+
+def test_at_another_address_nobody_asked_for_time(subscribe, receiver, order, round_, engine, now, listed):
+    subscribe(receiver)
+    receiver.behaviours = [status(503, [("Retry-After", "86400")])]
+    order("press-0")
+    round_()
+    order("press-1")
+    with receiving() as other:
+        with session_scope(engine) as session:
+            webhooks.change_webhook(session, ADA, "cmms", WebhookChange(address=other.address()), now)
+        assert (listed().last_status, listed().last_fault, listed().tried_at) == (None, None, None)
+        round_()
+        assert len(other.requests) == 1
+
+
+def test_eight_that_are_away_keep_no_ninth_from_its_turn(subscribe, receiver, order, round_):
+    with receiving() as away:
+        away.behaviours = [closing] * 99
+        for number in range(8):
+            subscribe(away, f"away {number}")
+        for number in range(3):
+            order(f"press-{number}")
+        subscribe(receiver, "the ninth")
+        order("press-3")
+        round_()
+        round_()
+        assert len(receiver.requests) == 1
+
+
+def test_what_nobody_foresaw_at_one_receiver_is_its_fault_and_stops_no_other(
+    subscribe, receiver, order, round_, listed, monkeypatch
+):
+    real = delivery.post
+
+    def post(address, *given, **named):
+        if "token" in address:
+            raise ValueError(address)
+        return real(address, *given, **named)
+
+    monkeypatch.setattr(delivery, "post", post)
+    subscribe(receiver, "odd", address=receiver.address("/hook?token=very-secret"))
+    subscribe(receiver, "the other")
+    order()
+    round_()
+    assert len(receiver.requests) == 1
+    assert (listed("odd").waiting, listed("the other").waiting) == (1, 0)
+    assert listed("odd").last_fault == "Sending to it failed unexpectedly (ValueError)."
+    round_()
+    assert len(receiver.requests) == 1
+
+
+def test_no_number_of_a_receiver_stops_the_round(subscribe, receiver, order, round_, stored):
+    subscribe(receiver)
+    receiver.behaviours = [status(503, [("Retry-After", "9" * 5000)])]
+    order()
+    round_()
+    assert (stored()[0].attempts, stored()[0].last_fault) == (1, "It answered 503.")
+
+
+@pytest.mark.parametrize("late", [410, 503])
+def test_what_the_old_address_answers_late_is_not_held_against_the_new(
+    subscribe, receiver, order, round_, engine, settings, now, listed, late
+):
+    subscribe(receiver)
+    order()
+    release = threading.Event()
+    receiver.behaviours = [held_until(release, late)]
+    worker = threading.Thread(target=deliver, args=(engine, settings))
+    worker.start()
+    receiver.wait_for(1)
+    with receiving() as other:
+        with session_scope(engine) as session:
+            webhooks.change_webhook(session, ADA, "cmms", WebhookChange(address=other.address()), now)
+        release.set()
+        worker.join(20)
+        assert listed().disabled_at is None
+        assert listed().last_status != late
+        round_(minutes=1)
+        assert other.ids == receiver.ids
+
+
+def test_a_second_test_does_not_wait_for_the_first(subscribe, receiver, round_, engine, now):
+    subscribe(receiver)
+    receiver.behaviours = [status(404)]
+    for seconds in range(2):
+        with session_scope(engine) as session:
+            webhooks.send_test(session, "cmms", now + timedelta(seconds=seconds))
+    round_()
+    assert len(set(receiver.ids)) == 2
 
 
 def test_a_worker_that_is_told_to_stop_begins_nothing(subscribe, receiver, order, engine, settings, stored):

@@ -33,7 +33,9 @@ def test_messages_that_failed_together_do_not_return_together():
     [
         ("120", timedelta(minutes=2)),
         ("1", timedelta(seconds=5)),
-        ("9" * 400, timedelta(days=1)),
+        ("9" * 9, timedelta(days=1)),
+        ("9" * 10, timedelta(seconds=5)),
+        ("9" * 5000, timedelta(seconds=5)),
         ("-5", timedelta(seconds=5)),
         ("Wed, 21 Oct 2026 07:28:00 GMT", timedelta(seconds=5)),
         ("٣٠", timedelta(seconds=5)),

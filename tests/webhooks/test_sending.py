@@ -13,7 +13,7 @@ import pytest
 from app.webhooks import sending
 from app.webhooks.sending import post
 
-from .receiver import closing, dripping, endless, garbage, receiving, silent, status
+from .receiver import closing, cut_off, dripping, endless, garbage, receiving, silent, status, taken_without_end
 
 BODY = '{"type":"webhook.test","data":"ü"}'.encode()
 
@@ -28,7 +28,7 @@ def test_the_body_arrives_as_it_was_signed(receiver):
     assert (path, body, headers["Host"]) == ("/hook?token=abc", BODY, f"127.0.0.1:{receiver.port}")
 
 
-@pytest.mark.parametrize("behaviour", [silent, dripping])
+@pytest.mark.parametrize("behaviour", [silent, dripping, taken_without_end])
 def test_one_that_never_finishes_its_answer_is_given_up_in_time(receiver, behaviour):
     receiver.behaviours = [behaviour]
     begun = time.monotonic()
@@ -52,6 +52,7 @@ def test_a_body_without_end_is_left_unread(receiver):
     ("behaviour", "sentence"),
     [
         (closing, "It closed the connection without an answer."),
+        (cut_off, "It closed the connection without an answer."),
         (garbage, "What it answered is not HTTP."),
         (status(500), "It answered 500."),
         (status(200, [("X", "y" * 70_000)]), "What it answered is not HTTP."),
@@ -88,6 +89,34 @@ def test_a_name_is_judged_by_what_it_leads_to_at_that_moment(receiver, monkeypat
 
     monkeypatch.setattr(sending.socket, "getaddrinfo", elsewhere)
     assert "169.254.169.254 is a link-local" in send("http://cmms.plant.example/").fault
+
+
+@pytest.mark.parametrize(
+    ("address", "asked"),
+    [
+        ("http://[fd00::5]/x", ("fd00::5", 80)),
+        ("http://[fd00::a]/x", ("fd00::a", 80)),
+        ("https://[fd00::5]/x", ("fd00::5", 443)),
+        ("https://[fd00::5]:8443/x", ("fd00::5", 8443)),
+    ],
+)
+def test_an_ipv6_receiver_is_asked_at_its_port(monkeypatch, address, asked):
+    seen = []
+
+    def nowhere(host, port, **_):
+        seen.append((host, port))
+        raise socket.gaierror
+
+    monkeypatch.setattr(sending.socket, "getaddrinfo", nowhere)
+    assert send(address).fault == "Its name cannot be found."
+    assert seen == [asked]
+
+
+def test_an_ipv6_receiver_is_named_in_brackets(receiver, monkeypatch):
+    real = socket.getaddrinfo("127.0.0.1", receiver.port, type=socket.SOCK_STREAM)
+    monkeypatch.setattr(sending.socket, "getaddrinfo", lambda *_, **__: real)
+    assert send("http://[fd00::5]/x").status == 204
+    assert receiver.requests[0][1]["Host"] == "[fd00::5]"
 
 
 def test_of_several_addresses_an_allowed_one_is_taken(receiver, monkeypatch):
