@@ -70,11 +70,11 @@ def history_of(
     values = readings[list(channels)].to_numpy(float)[order]
     known = np.isfinite(values)
     concerned = events["machine"].map(place) if len(events) else None
-    events = _as_loaded(events.assign(machine=concerned), EVENT_COLUMNS)
+    events = as_loaded(events.assign(machine=concerned), EVENT_COLUMNS)
     tables = dict.fromkeys(("mean", "min", "max", "last"), values)
     return History(
         bucket_seconds,
-        _as_loaded(machines, MACHINE_COLUMNS),
+        as_loaded(machines, MACHINE_COLUMNS),
         channels,
         machine[order],
         bucket[order],
@@ -113,7 +113,7 @@ def _table(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype={"code": str, "component": str}) if path.exists() else pd.DataFrame()
 
 
-def _as_loaded(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+def as_loaded(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     """Columns and types as ml.dataset gives them."""
     frame = table.reindex(columns=columns)
     for name in columns:

@@ -53,7 +53,7 @@ class Duty:
         self.load_scatter = memory * self.load_scatter + np.sqrt(1 - memory**2) * rng.normal(0, 1, len(roster))
         self._change_process(rng, time, hours)
         load = roster.usual_load * self.process_load * (1 + 0.12 * self.load_scatter)
-        running = _on_shift(roster.asset_class, time) & ~self.is_down(np.full(len(roster), time + span // 2))
+        running = on_shift(roster.asset_class, time) & ~self.is_down(np.full(len(roster), time + span // 2))
         load = np.where(running, np.clip(load, 0.25, 1.15), 0.0)
         self.running_hours += np.where(running, hours, 0.0)
         return load
@@ -82,10 +82,12 @@ def _units(roster: Roster) -> int:
     return {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
 
 
-def _on_shift(asset_class: Ints, time: int) -> npt.NDArray[np.bool_]:
-    day, second = divmod((time - WEEK_START) % (7 * DAY), DAY)
-    on = np.array([day < c.days_per_week and second < c.shifts_per_day * 8 * 3600 for c in CLASSES])
-    return np.asarray(on[asset_class])
+def on_shift(asset_class: Ints, time: int | Ints) -> npt.NDArray[np.bool_]:
+    """Whether machines of these classes are meant to run, at one time or each at its own."""
+    day, second = np.divmod((np.asarray(time) - WEEK_START) % (7 * DAY), DAY)
+    days = np.array([each.days_per_week for each in CLASSES])[asset_class]
+    shifts = np.array([each.shifts_per_day for each in CLASSES])[asset_class]
+    return np.asarray((day < days) & (second < shifts * 8 * 3600))
 
 
 def ambient_c(time: int) -> float:

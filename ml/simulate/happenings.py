@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ import pandas as pd
 from ml.features.history import Floats, Ints
 from ml.simulate.roster import Roster
 from ml.simulate.sensors import CHANNELS
-from ml.simulate.wear import MODES, Wear
+from ml.simulate.wear import COMPONENTS, MODES, Wear
 
 TEMPERATURE, VIBRATION, CURRENT = (CHANNELS.index(c) for c in ("temperature_c", "vibration_mm_s", "current_a"))
 # Codes a drive or a plant network raises by chance, so that a code alone proves nothing.
@@ -48,6 +48,12 @@ def failure(rng: np.random.Generator, machine: int, code: str, component: str, a
 def preventive(rng: np.random.Generator, machine: int, component: str, at: int) -> Happening:
     end = at + int(rng.integers(2 * 3600, 5 * 3600))
     return Happening(machine, "service", "preventive", component, at, end, f"{component} renewed")
+
+
+def overhaul(machine: int, start: int, end: int) -> list[Happening]:
+    """One visit: the service of the machine as a whole, and the parts renewed in it."""
+    whole = Happening(machine, "service", "preventive", None, start, end, "all parts renewed")
+    return [whole, *(replace(whole, component=component, note=f"{component} renewed") for component in COMPONENTS)]
 
 
 def inspection(rng: np.random.Generator, machine: int, at: int) -> Happening:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml.features.history import Floats, Ints
+from ml.simulate.chance import Chance
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,11 @@ class Wear:
         self.onset[machine, component] = rng.uniform(0.45, 0.65)
         self.expression[machine, component] = np.exp(rng.normal(-0.02, 0.22))
 
-    def grow(self, rng: np.random.Generator, speed: Floats, stress: Floats, hours: float) -> None:
+    def grow(self, chance: Chance, speed: Floats, stress: Floats, hours: float) -> None:
         """A gamma process: increments never fall, and two half steps are spread like one whole step."""
         life_hours = np.array([mode.mean_life_days * 24 for mode in MODES])
         mean = _life[-1] / life_hours * speed * growth(self.damage) * stress[:, None] * hours
-        self.damage += rng.gamma(mean / GAMMA_SCALE, GAMMA_SCALE)
+        self.damage += chance.gamma(mean / GAMMA_SCALE, GAMMA_SCALE)
 
     def worn_out(self) -> Floats:
         """Positive where a part is beyond its end, by how much."""

@@ -1,0 +1,89 @@
+"""All that a policy gets to see of a plant: its machines, readings so far, events as they were told so far."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from bench.sets import as_loaded
+from ml.dataset import EVENT_COLUMNS, MACHINE_COLUMNS
+from ml.features.history import Floats, History, Ints
+from ml.features.view import LOOK_BACK
+from ml.simulate.fleet import recorded
+from ml.simulate.happenings import Happening, as_table
+from ml.simulate.sensors import CHANNELS
+from ml.simulate.state import Step
+
+HOUR = 3600
+# Features look at the last week, at a machine's first two days, and at the hour counter where a service began; rows
+# between those change none of them, and years of them would be sorted anew every morning.
+KEPT_FIRST, KEPT_LAST, KEPT_BEFORE_SERVICES = 100, LOOK_BACK + 24, 24
+STEPS_AT_ONCE = 2048
+
+
+class Seen:
+    """`machines` has the columns of machines.csv; a machine is its position there. `now` is epoch seconds."""
+
+    def __init__(self, machines: pd.DataFrame, start: int) -> None:
+        self.machines, self.start, self.now = machines.copy(), start, start
+        self.happened: list[Happening] = []
+        self._values = np.empty((0, len(machines), len(CHANNELS)))
+        self._steps = 0
+
+    def see(self, step: Step, now: int) -> None:
+        """An hour of readings, and what happened in it."""
+        if self._steps == len(self._values):
+            room = np.full((STEPS_AT_ONCE, *self._values.shape[1:]), np.nan)
+            self._values = np.concatenate([self._values, room])
+        self._values[self._steps] = step.readings
+        self._steps += 1
+        self.happened += step.happened
+        self.now = now
+
+    def events(self) -> list[Happening]:
+        """As known now: begun, and the end only if it has come."""
+        return recorded(self.happened, self.now)
+
+    def last(self, channel: str, hours: int) -> Floats:
+        """[hours, machines], NaN where nothing came."""
+        return self._values[max(self._steps - hours, 0) : self._steps, :, CHANNELS.index(channel)].copy()
+
+    def history(self, *, whole: bool = False) -> History:
+        """As ml.dataset would load it now; without `whole` only the rows that features of this moment look at."""
+        table = self._values[: self._steps].transpose(1, 0, 2)
+        chosen = ~np.isnan(table).all(axis=2)
+        if not whole:
+            chosen &= self._looked_at()
+        machine, hour = np.nonzero(chosen)
+        values = table[machine, hour]
+        known = np.isfinite(values)
+        order = np.argsort(CHANNELS)
+        values, known = values[:, order], known[:, order]
+        return History(
+            HOUR,
+            as_loaded(self.machines, MACHINE_COLUMNS),
+            tuple(sorted(CHANNELS)),
+            machine,
+            hour + self.start // HOUR,
+            n=known.astype(float),
+            std=np.where(known, 0.0, np.nan),
+            events=self._events(),
+            **dict.fromkeys(("mean", "min", "max", "last"), values),
+        )
+
+    def _looked_at(self) -> np.ndarray:
+        """[machines, steps]"""
+        kept = np.zeros((len(self.machines), self._steps), bool)
+        kept[:, :KEPT_FIRST] = True
+        kept[:, max(self._steps - KEPT_LAST, 0) :] = True
+        for event in self.happened:
+            if event.kind == "service" and event.started_at >= self.start:
+                hour = (event.started_at - self.start) // HOUR
+                kept[event.machine, max(hour - KEPT_BEFORE_SERVICES, 0) : hour + 1] = True
+        return kept
+
+    def _events(self) -> pd.DataFrame:
+        table = as_table(self.events(), np.arange(len(self.machines)).tolist())
+        by = ["machine", "started_at", "kind", "code", "component"]
+        return as_loaded(table, EVENT_COLUMNS).sort_values(by, na_position="first", ignore_index=True)
+
