@@ -19,6 +19,7 @@ WORDS = {
     "learning": "P15: learning the default models against a textbook's forest and LSTM; small unless told",
     "growth": "time and memory of learning and scoring with machines, years and channels; small unless told",
     "planning": "P18: a schedule of 500 machines against the riskiest first and CP-SAT left to itself; 3 minutes",
+    "downtime": "does it pay: plants that live on under each policy; small unless told",
     "mqtt": "the MQTT bridge through a real Mosquitto",
     "models": "the public sets and the simulated plant, beside what others reached; 20 minutes",
     "ingest": "P1 to P7 and P16: durable ingest over HTTP against InfluxDB and the textbook endpoint",
@@ -44,6 +45,9 @@ def main() -> None:
                 continue
             if name == "learning":
                 _found(name, given.machines, given.days, given.sample)
+                continue
+            if name == "downtime":
+                _found(name, given.machines, given.years, given.seeds)
                 continue
             if name == "growth":
                 _found(name, given.sizes)
@@ -127,9 +131,18 @@ def _arguments() -> argparse.Namespace:
         help="snapshots of `features` (default %(default)s; P12: 1000000)",
     )
     parser.add_argument(
-        "--machines", type=_positive, default=50, help="of `learning` (default %(default)s; P15: 200)"
+        "--machines",
+        type=_positive,
+        default=50,
+        help="of `learning` and of each plant of `downtime` (default %(default)s; P15: 200)",
     )
     parser.add_argument("--days", type=_positive, default=120, help="of `learning` (default %(default)s; P15: 365)")
+    parser.add_argument(
+        "--years", type=float, default=0.5, help="that each plant of `downtime` lives (default %(default)s; in full: 2)"
+    )
+    parser.add_argument(
+        "--seeds", type=_positive, default=2, help="plants of `downtime` (default %(default)s; in full: 8)"
+    )
     parser.add_argument(
         "--sample",
         type=_positive,

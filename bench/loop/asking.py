@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -16,10 +16,9 @@ from app.planning.schedule import Service
 from app.planning.store import LOOK_BACK
 from app.settings import Settings
 from bench.loop.diary import SERVICE_HOURS, Diary, Order
-from bench.loop.knowing import Known, know
+from bench.loop.knowing import Known
 from bench.loop.rules import in_turn
 from bench.loop.seen import HOUR, Seen
-from ml.artefacts import Saved
 from ml.planning.scheduler import schedule
 
 MORNINGS = ["08:00-12:00"]
@@ -30,17 +29,19 @@ ACCEPTED = timedelta(days=2)
 PLAN_SECONDS = 5.0
 SETTINGS = Settings()
 
+Ask = Callable[[Seen], Known]
+
 
 @dataclass(frozen=True)
 class RiskiestFirst:
     """From a risk of `threshold` within `hours` on."""
 
-    saved: Saved
+    ask: Ask
     threshold: float
     hours: float = 168.0
 
     def orders(self, seen: Seen, diary: Diary) -> list[Order]:
-        curves = know(self.saved, seen).curves
+        curves = self.ask(seen).curves
         risk = {number: curve.probability(self.hours) for number, curve in enumerate(curves) if curve}
         riskiest = sorted(risk, key=lambda number: -risk[number])
         return in_turn([each for each in riskiest if risk[each] >= self.threshold], seen, diary)
@@ -51,7 +52,7 @@ class Wearwatch:
     """`repair_hours`: by asset class what a failure's repair takes, as the plant knows it. `proposed`: the last
     plan's windows."""
 
-    saved: Saved
+    ask: Ask
     repair_hours: dict[str, float]
     proposed: dict[str, str] = field(default_factory=dict)
 
@@ -68,7 +69,7 @@ class Wearwatch:
         ]
 
     def _problem(self, seen: Seen, diary: Diary, now: datetime) -> Problem:
-        known = know(self.saved, seen)
+        known = self.ask(seen)
         rates = renewed_rates(lived(seen), [each for each in known.curves if each])
         plant = Given(SETTINGS.preventive_cost, SETTINGS.failure_cost, 0.0, 0.0)
         terms = Terms(now, now + SETTINGS.plan_ahead, plant, rates, SETTINGS.moving_cost, SETTINGS.currency)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -10,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from bench.finding import Figures
-from bench.loop.diary import BEGINS, DAY, ENDS, HOUR, Diary, Order
+from bench.loop.diary import BEGINS, DAY, ENDS, HOUR, Diary, Order, works
 from bench.loop.seen import Seen
 from ml.features.history import Floats
 from ml.simulate.duty import on_shift
@@ -18,7 +17,7 @@ from ml.simulate.fleet import live
 from ml.simulate.happenings import Happening
 from ml.simulate.state import FleetState, Visit
 
-# Policies decide every morning, before the crews begin.
+# Policies decide every morning of a workday, before the crews begin.
 DECIDES = 6 * HOUR
 FIRST_DAY = 1_704_067_200  # Monday, 2024-01-01
 STANDSTILL_STEP = 900
@@ -40,9 +39,7 @@ class Plant:
     @classmethod
     def new(cls, machines: int, seed: int) -> Plant:
         state = FleetState.new(machines, FIRST_DAY, seed, fates_apart=True)
-        seen = Seen(state.roster.table, FIRST_DAY)
-        seen.happened += state.past_services()
-        return cls(state, seen)
+        return cls(state, Seen(state.roster.table, FIRST_DAY, state.past_services()))
 
     def live_as_before(self, days: int) -> None:
         """Under the plant's own calendar, part by part, as the simulated fleet ships."""
@@ -92,15 +89,13 @@ class Ledger:
         }
 
 
-def lived(
-    plant: Plant, policy: Policy, crews: int, days: int, say: Callable[[float], None] = lambda share: None
-) -> Ledger:
+def lived(plant: Plant, policy: Policy, crews: int, days: int) -> Ledger:
     """Moves the plant on by so many days; give it a copy."""
     diary, ledger = Diary(crews), Ledger.empty(len(plant.seen.machines))
-    for number in range(days):
+    for _ in range(days):
         for hour in range(24):
             visits = []
-            if hour * HOUR == DECIDES:
+            if hour * HOUR == DECIDES and works(plant.state.time // DAY * DAY):
                 for order in policy.orders(plant.seen, diary):
                     diary.accept(order)
             if hour * HOUR == BEGINS:
@@ -108,7 +103,6 @@ def lived(
             for happening in plant.hour(visits):
                 if happening.kind == "failure":
                     _fail(plant, ledger, happening)
-        say((number + 1) / days)
     return ledger
 
 
@@ -139,3 +133,14 @@ def lost_hours(plant: Plant, machine: int, start: int, end: int) -> float:
     at = np.arange(start, end, STANDSTILL_STEP)
     kind = np.full(len(at), plant.state.roster.asset_class[machine])
     return float(on_shift(kind, at).mean() * (end - start) / HOUR)
+
+
+def repair_hours(plant: Plant) -> dict[str, float]:
+    """By asset class what a repair takes, as told."""
+    ended = [each for each in plant.seen.events() if each.kind == "failure" and each.ended_at]
+    kind = plant.seen.machines["asset_class"].to_numpy()
+    hours: dict[str, list[float]] = {}
+    for each in ended:
+        lost = lost_hours(plant, each.machine, each.started_at, each.ended_at or each.started_at)
+        hours.setdefault(str(kind[each.machine]), []).append(lost)
+    return {name: round(float(np.mean(own)), 1) for name, own in hours.items()}

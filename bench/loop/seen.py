@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -24,9 +26,10 @@ STEPS_AT_ONCE = 2048
 class Seen:
     """`machines` has the columns of machines.csv; a machine is its position there. `now` is epoch seconds."""
 
-    def __init__(self, machines: pd.DataFrame, start: int) -> None:
+    def __init__(self, machines: pd.DataFrame, start: int, happened: Sequence[Happening] = ()) -> None:
         self.machines, self.start, self.now = machines.copy(), start, start
-        self.happened: list[Happening] = []
+        # With ends that are still ahead, so nobody reads it but through `events`.
+        self._happened = list(happened)
         self._values = np.empty((0, len(machines), len(CHANNELS)))
         self._steps = 0
 
@@ -37,12 +40,12 @@ class Seen:
             self._values = np.concatenate([self._values, room])
         self._values[self._steps] = step.readings
         self._steps += 1
-        self.happened += step.happened
+        self._happened += step.happened
         self.now = now
 
     def events(self) -> list[Happening]:
         """As known now: begun, and the end only if it has come."""
-        return recorded(self.happened, self.now)
+        return recorded(self._happened, self.now)
 
     def last(self, channel: str, hours: int) -> Floats:
         """[hours, machines], NaN where nothing came."""
@@ -50,15 +53,11 @@ class Seen:
 
     def history(self, *, whole: bool = False) -> History:
         """As ml.dataset would load it now; without `whole` only the rows that features of this moment look at."""
-        table = self._values[: self._steps].transpose(1, 0, 2)
-        chosen = ~np.isnan(table).all(axis=2)
-        if not whole:
-            chosen &= self._looked_at()
-        machine, hour = np.nonzero(chosen)
-        values = table[machine, hour]
+        machine, hour = np.nonzero(self._kept() if not whole else np.ones((len(self.machines), self._steps), bool))
+        values = self._values[hour, machine][:, np.argsort(CHANNELS)]
+        sent = ~np.isnan(values).all(axis=1)
+        machine, hour, values = machine[sent], hour[sent], values[sent]
         known = np.isfinite(values)
-        order = np.argsort(CHANNELS)
-        values, known = values[:, order], known[:, order]
         return History(
             HOUR,
             as_loaded(self.machines, MACHINE_COLUMNS),
@@ -71,12 +70,12 @@ class Seen:
             **dict.fromkeys(("mean", "min", "max", "last"), values),
         )
 
-    def _looked_at(self) -> np.ndarray:
+    def _kept(self) -> np.ndarray:
         """[machines, steps]"""
         kept = np.zeros((len(self.machines), self._steps), bool)
         kept[:, :KEPT_FIRST] = True
         kept[:, max(self._steps - KEPT_LAST, 0) :] = True
-        for event in self.happened:
+        for event in self._happened:
             if event.kind == "service" and event.started_at >= self.start:
                 hour = (event.started_at - self.start) // HOUR
                 kept[event.machine, max(hour - KEPT_BEFORE_SERVICES, 0) : hour + 1] = True
