@@ -20,13 +20,13 @@ LOOK_BACK = timedelta(days=365)
 PLANS_KEPT = 50
 PLAN_LOCK = 5_208_416_593
 
-# A service at the time of a failure of the same machine is the repair of that failure, not a planned one;
-# several at one time are one visit, and looking is no service.
+# A service that begins between a failure of the same machine and its end is its repair, not a planned one; several
+# at one time are one visit, and looking is no service.
 LIVED = text("""
     WITH counted AS (
         SELECT DISTINCT e.machine_id, e.started_at, e.kind, e.code IS DISTINCT FROM 'inspection' AND NOT EXISTS (
             SELECT FROM events f WHERE f.machine_id = e.machine_id AND f.kind = 'failure'
-                AND f.started_at = e.started_at
+                AND e.started_at BETWEEN f.started_at AND coalesce(f.ended_at, f.started_at)
         ) AS planned
         FROM events e
         WHERE e.kind IN ('failure', 'service') AND e.started_at >= :since AND e.started_at < :until

@@ -132,6 +132,17 @@ def test_a_repair_is_not_counted_as_a_planned_service(session, make_machine, mak
     assert (lived.failures, lived.services, lived.machine_hours) == (1, 1, 15 * 24)
 
 
+def test_a_repair_that_begins_while_the_machine_is_down_is_no_planned_service(session, make_machine, make_event):
+    press = make_machine("press", installed_at=NOW - timedelta(days=50))
+    start, hour = NOW - timedelta(days=10), timedelta(hours=1)
+    make_event(press, "failure", started_at=start, ended_at=start + 9 * hour)
+    make_event(press, "service", started_at=start + hour, code="corrective", component="rotor")
+    make_event(press, "service", started_at=start + 10 * hour, code="preventive")
+    make_event(make_machine("fan"), "service", started_at=start + 2 * hour, code="preventive")
+    lived = store.lived(session, NOW)
+    assert (lived.failures, lived.services) == (1, 2)
+
+
 def test_an_odd_bucket_of_costs_is_planned_without_failing(make_plan, plan, make_model, make_scored):
     make_scored("press", make_model(), HIGH, failure_cost=1e308, preventive_cost=0)
     make_plan(NOW)
