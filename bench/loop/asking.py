@@ -105,15 +105,20 @@ class Wearwatch:
 
 
 def lived(seen: Seen) -> Lived:
-    """As app.planning.store counts: visits of a machine, without looking and without repairs of failures."""
+    """As app.planning.store counts: failures, and visits that are neither repairs nor looking."""
     events = [each for each in seen.events() if each.started_at >= seen.now - LOOK_BACK.total_seconds()]
-    failures = {(each.machine, each.started_at) for each in events if each.kind == "failure"}
+    failures = [each for each in events if each.kind == "failure"]
+    down: dict[int, list[tuple[int, int]]] = {}
+    for each in failures:
+        down.setdefault(each.machine, []).append((each.started_at, each.ended_at or each.started_at))
     services = {
-        (each.machine, each.started_at) for each in events if each.kind == "service" and each.code != "inspection"
+        (each.machine, each.started_at)
+        for each in events
+        if each.kind == "service" and each.code != "inspection"
+        if not any(start <= each.started_at <= end for start, end in down.get(each.machine, ()))
     }
     since = min((each.started_at for each in events if each.kind in ("failure", "service")), default=seen.now)
-    hours = len(seen.machines) * (seen.now - since) / HOUR
-    return Lived(len(failures), len(services - failures), hours)
+    return Lived(len(failures), len(services), len(seen.machines) * (seen.now - since) / HOUR)
 
 
 def _window(day: int) -> str:
