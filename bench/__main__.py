@@ -138,7 +138,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--days", type=_positive, default=120, help="of `learning` (default %(default)s; P15: 365)")
     parser.add_argument(
-        "--years", type=float, default=0.5, help="that each plant of `downtime` lives (default %(default)s; in full: 2)"
+        "--years", type=float, default=0.5, help="of each plant of `downtime` (default %(default)s; in full: 2)"
     )
     parser.add_argument(
         "--seeds", type=_positive, default=2, help="plants of `downtime` (default %(default)s; in full: 8)"

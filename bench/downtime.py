@@ -7,7 +7,6 @@ thresholds of its peers are the cheapest of a grid on plants that judge nobody.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -111,7 +110,7 @@ def _tuned(ask: Ask, machines: int) -> dict[str, Policy]:
 def _all(tasks: Sequence[Task], doing: str) -> dict[tuple[str, int], Figures]:
     """By name and seed, on all cores."""
     told = {}
-    work = Parallel(n_jobs=os.cpu_count(), return_as="generator_unordered")(delayed(_lived)(each) for each in tasks)
+    work = Parallel(n_jobs=-1, return_as="generator_unordered")(delayed(_lived)(each) for each in tasks)
     for done, (name, seed, figures) in enumerate(work, 1):
         told[name, seed] = figures
         words = ", ".join(f"{figure} {value:.4g}" for figure, value in figures.items())

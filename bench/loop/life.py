@@ -1,4 +1,4 @@
-"""A plant lives on under a policy, hour by hour: what the policy orders is done, what fails is repaired, all counts."""
+"""A plant lives on under a policy, hour by hour: orders are done, failures are repaired, and all of it counts."""
 
 from __future__ import annotations
 

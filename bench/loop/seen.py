@@ -9,7 +9,7 @@ import pandas as pd
 
 from bench.sets import as_loaded
 from ml.dataset import EVENT_COLUMNS, MACHINE_COLUMNS
-from ml.features.history import Floats, History, Ints
+from ml.features.history import Floats, History
 from ml.features.view import LOOK_BACK
 from ml.simulate.fleet import recorded
 from ml.simulate.happenings import Happening, as_table
@@ -85,4 +85,3 @@ class Seen:
         table = as_table(self.events(), np.arange(len(self.machines)).tolist())
         by = ["machine", "started_at", "kind", "code", "component"]
         return as_loaded(table, EVENT_COLUMNS).sort_values(by, na_position="first", ignore_index=True)
-

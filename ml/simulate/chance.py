@@ -1,4 +1,4 @@
-"""What the fleet draws its chance from: one stream for all, or one for the world and one for each machine's fate."""
+"""Where the fleet draws from: one stream of chance for all, or one for the world and one for each machine."""
 
 from __future__ import annotations
 

@@ -67,9 +67,7 @@ class FleetState:
         parts = wear, duty, Sensors.healthy(machines), Physics.at_start(rng, machines)
         return cls(seed, start, start, roster, chance, *parts)
 
-    def step(
-        self, until: int, services: Iterable[tuple[int, int]] = (), visits: Iterable[Visit] = ()
-    ) -> Step:
+    def step(self, until: int, services: Iterable[tuple[int, int]] = (), visits: Iterable[Visit] = ()) -> Step:
         """Live until `until` (epoch seconds); `services` are (machine, component) pairs renewed at once.
 
         `visits` begin in the first half of the step, on machines that run.
@@ -130,7 +128,8 @@ class FleetState:
         stress = np.where(running, (load / 0.72) ** 1.5, 0.0)
         self.wear.grow(self.chance, self.roster.wear_speed, stress, span / 3600)
         beyond = self.wear.worn_out()
-        shocked = running & (self.chance.world.random(len(load)) < -np.expm1(-SHOCKS_PER_RUNNING_HOUR * span / 3600))
+        shock = self.chance.world.random(len(load)) < -np.expm1(-SHOCKS_PER_RUNNING_HOUR * span / 3600)
+        shocked = running & shock
         return [
             happening
             for machine in np.flatnonzero(running & ((beyond.max(axis=1) >= 0) | shocked))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from dataclasses import replace
+from itertools import pairwise
 from types import FunctionType, ModuleType
 
 import numpy as np
@@ -86,7 +87,8 @@ def test_run_to_failure_is_the_plant_left_to_itself(plant):
     left, policy = plant.copy(), plant.copy()
     failed = [each for _ in range(24 * 30) for each in left.hour([]) if each.kind == "failure"]
     ledger = lived(policy, RunToFailure(), 1, 30)
-    assert ledger.failures.sum() == len(failed) and ledger.services.sum() == 0
+    assert ledger.failures.sum() == len(failed)
+    assert ledger.services.sum() == 0
     np.testing.assert_array_equal(left.state.wear.damage, policy.state.wear.damage)
 
 
@@ -131,7 +133,7 @@ def test_downtime_adds_up_from_stops_that_never_overlap(plant):
     ledger = lived(later, FixedInterval(20), 1, 120)
     by_machine = {number: sorted(s[1:] for s in ledger.stops if s[0] == number) for number in range(6)}
     for stops in by_machine.values():
-        assert all(end <= start for (_, end), (start, _) in zip(stops, stops[1:], strict=False))
+        assert all(end <= start for (_, end), (start, _) in pairwise(stops))
     figures = ledger.figures(later, 120 / 365)
     lost = [sum(lost_hours(later, number, *stop) for stop in stops) for number, stops in by_machine.items()]
     assert figures["downtime h"] * 6 * 120 / 365 == pytest.approx(sum(lost))

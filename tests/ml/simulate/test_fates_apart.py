@@ -9,6 +9,7 @@ import pytest
 
 from app.errors import BadInput
 from ml.simulate.state import FleetState, Visit
+from ml.simulate.wear import COMPONENTS
 
 START, HOUR = 1_704_067_200, 3600
 SERVICED = 2
@@ -57,7 +58,7 @@ def test_a_visit_renews_all_parts_and_fewer_of_them_fail_afterwards():
     left.step(left.time + HOUR)
     told = serviced(visited, range(30))
     assert (visited.wear.damage == 0).all()
-    assert {each.component for each in told if each.machine == 0} == {None, "bearing", "winding", "coupling", "seal"}
+    assert {each.component for each in told if each.machine == 0} == {None, *COMPONENTS}
     wear = [sum(each.kind == "failure" and each.code != "BRD" for each in lived(s, 60)) for s in (left, visited)]
     assert wear[1] == 0 < wear[0]
 
