@@ -16,6 +16,7 @@ from app.planning.assembly import Asked, Candidate, Terms, assemble
 from app.planning.deferring import in_force
 from app.planning.machine_costs import Given
 from app.planning.problem import Deferral
+from app.planning.renewed_lately import speaks_of_before
 from app.planning.renewed_life import renewed_rates
 from app.planning.resource_schemas import Resources
 from app.planning.schedule import LeftOut, Schedule, Service
@@ -62,10 +63,10 @@ class MadePlan:
 def fleet_to_plan(session: Session, settings: Settings, now: datetime, agreed: Mapping[int, Agreed]) -> Fleet:
     """`agreed` is by the machine's id."""
     watched, proposed = watched_fleet(session), store.proposed_windows(session)
-    kept_to = _kept_to(session, now, agreed)
+    kept_to, renewed = _kept_to(session, now, agreed), store.renewed_at(session, now)
     candidates = tuple(
         replace(
-            _candidate(each, settings, now),
+            _candidate(each, renewed.get(each.machine.id), settings, now),
             proposed_window=proposed.get(each.machine.id),
             agreed=agreed.get(each.machine.id),
             deferral=kept_to.deferrals.get(each.machine.id),
@@ -85,9 +86,9 @@ def _kept_to(session: Session, now: datetime, agreed: Mapping[int, Agreed]) -> K
     return KeptTo(resource_store.resources(session), agreed, deferrals)
 
 
-def _candidate(watched: Watched, settings: Settings, now: datetime) -> Candidate:
+def _candidate(watched: Watched, renewed_at: datetime | None, settings: Settings, now: datetime) -> Candidate:
     machine, said = watched.machine, watched.prediction
-    reason = assessment_of(watched, settings, now).reason
+    reason = assessment_of(watched, settings, now).reason or speaks_of_before(renewed_at, now, settings.bucket)
     usable = said is not None and reason is None
     return Candidate(
         machine=machine.key,

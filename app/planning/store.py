@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Select, delete, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
-from app.fleet.tables import Machine
+from app.fleet.event_rule import PREVENTIVE, REPLACEMENT
+from app.fleet.tables import Event, EventKind, Machine
 from app.planning.renewed_life import Lived
 from app.planning.tables import Plan, PlanDeferral, PlanItem
 from app.risk.tables import LatestPrediction, Prediction
@@ -75,6 +76,17 @@ def recorded_repair_hours(session: Session, until: datetime) -> dict[str | None,
     rows = session.execute(REPAIRS, {"since": until - LOOK_BACK, "until": until}).all()
     whole = [(None, sum(row.number for row in rows), sum(row.hours for row in rows))]
     return {key: hours / number for key, number, hours in (*rows, *whole) if number >= FEWEST_REPAIRS}
+
+
+def renewed_at(session: Session, until: datetime) -> dict[int, datetime]:
+    """By machine when it was last renewed as a whole."""
+    query = select(Event.machine_id, func.max(Event.started_at).label("at")).where(
+        Event.kind == EventKind.SERVICE,
+        Event.code.in_([PREVENTIVE, REPLACEMENT]),
+        Event.component.is_(None),
+        Event.started_at < until,
+    )
+    return {row.machine_id: row.at for row in session.execute(query.group_by(Event.machine_id))}
 
 
 def proposed_windows(session: Session) -> dict[int, str]:

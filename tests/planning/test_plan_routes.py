@@ -6,8 +6,10 @@ from factories import at
 from sqlalchemy import func, select
 
 from app.planning import store
+from app.planning.renewed_lately import LONGEST_WINDOW
 from app.planning.tables import Plan, PlanItem
 from app.security.policy import Role
+from ml.features.catalogue import WINDOWS
 
 # A Tuesday in the hours of the assumed crew.
 NOW = at("2026-11-24 08:30")
@@ -141,6 +143,25 @@ def test_a_repair_that_begins_while_the_machine_is_down_is_no_planned_service(se
     make_event(make_machine("fan"), "service", started_at=start + 2 * hour, code="preventive")
     lived = store.lived(session, NOW)
     assert (lived.failures, lived.services) == (1, 2)
+
+
+def test_a_machine_renewed_lately_waits_until_its_risk_speaks_of_it(
+    make_plan, plan, make_model, make_scored, make_event
+):
+    model = make_model()
+    for key, days, component in (("new", 2, None), ("older", 8, None), ("one part", 2, "rotor")):
+        machine = make_scored(key, model, HIGH)
+        make_event(
+            machine, "service", started_at=NOW - timedelta(days=days), code="preventive", component=component
+        )
+    make_plan(NOW)
+    _, body = plan()
+    assert sorted(keys(body["items"])) == ["older", "one part"]
+    assert "renewed lately" in body["left_out"][0]["reason"]
+
+
+def test_a_renewed_machine_waits_as_long_as_features_look_back():
+    assert max(WINDOWS) == LONGEST_WINDOW
 
 
 def test_an_odd_bucket_of_costs_is_planned_without_failing(make_plan, plan, make_model, make_scored):
