@@ -25,8 +25,10 @@ from bench.loop.rules import FixedInterval, RunToFailure, VibrationLimit
 from bench.measure import out
 
 DAYS_A_YEAR = 365
-# A plant's past: of the one that is learnt from, and of those that are judged, for machines to have a normal.
-TAUGHT_DAYS, BEFORE_DAYS = 365, 90
+# The past that is learnt from: half a year run to failure, half a year of whole services every quarter.
+FAILING_DAYS, SERVICED_DAYS, QUARTER = 182, 183, FixedInterval(91)
+# The past of the plants that are judged, part by part on their own calendar; machines have a normal by then.
+BEFORE_DAYS = 90
 TAUGHT_SEED, FIRST_TUNING_SEED = 1000, 2000
 # One service a weekday and crew: enough for the shortest interval of the grid.
 MACHINES_A_CREW = 40
@@ -80,8 +82,10 @@ def _plant(machines: int, seed: int, days: int) -> Plant:
 
 def _taught(machines: int) -> tuple[Ask, dict[str, float]]:
     """A model learnt on another plant's past, and by class how long its repairs took."""
-    out.print(f"downtime: learning from {TAUGHT_DAYS} days of another plant ...", style="dim", highlight=False)
-    plant = _plant(machines, TAUGHT_SEED, TAUGHT_DAYS)
+    out.print("downtime: learning from a year of another plant ...", style="dim", highlight=False)
+    plant = Plant.new(machines, TAUGHT_SEED)
+    lived(plant, RunToFailure(), _crews(machines), FAILING_DAYS)
+    lived(plant, QUARTER, _crews(machines), SERVICED_DAYS)
     return partial(know, learn(plant.seen)), repair_hours(plant)
 
 
@@ -120,9 +124,12 @@ def _all(tasks: Sequence[Task], doing: str) -> dict[tuple[str, int], Figures]:
 
 def _lived(task: Task) -> tuple[str, int, Figures]:
     plant = task.plant.copy()
-    crews = -(-len(plant.seen.machines) // MACHINES_A_CREW)
-    ledger = lived(plant, task.policy, crews, task.days)
+    ledger = lived(plant, task.policy, _crews(len(plant.seen.machines)), task.days)
     return task.name, task.seed, ledger.figures(plant, task.days / DAYS_A_YEAR)
+
+
+def _crews(machines: int) -> int:
+    return -(-machines // MACHINES_A_CREW)
 
 
 def _compare(found: Finding) -> None:

@@ -19,7 +19,7 @@ from bench.loop.diary import SERVICE_HOURS, Diary, Order
 from bench.loop.knowing import Known
 from bench.loop.rules import in_turn
 from bench.loop.seen import HOUR, Seen
-from ml.planning.scheduler import schedule
+from ml.planning.scheduler import schedule  # before TensorFlow comes with a model: CP-SAT crashes if it comes after
 
 MORNINGS = ["08:00-12:00"]
 WORK_WEEK = Week(mon=MORNINGS, tue=MORNINGS, wed=MORNINGS, thu=MORNINGS, fri=MORNINGS)

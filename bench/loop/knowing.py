@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from app.fleet.event_rule import PREVENTIVE
+from app.planning.renewed_lately import speaks_of_before
 from app.risk.curve import Curve
 from app.risk.reading_risk import curve_of
 from app.settings import Settings
@@ -20,6 +22,7 @@ from ml.prediction import predict
 
 # What serves by default.
 KIND = Ensemble.kind
+SILENT_AFTER = Settings().silent_after
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,28 @@ def learn(seen: Seen, seed: int = 0) -> Saved:
 
 def know(saved: Saved, seen: Seen) -> Known:
     """As the score job does, of every machine now."""
-    everyone = np.arange(len(seen.machines))
+    everyone, until = np.arange(len(seen.machines)), datetime.fromtimestamp(seen.now, UTC)
     moments = Moments(everyone, np.full(len(everyone), seen.now))
     history = saved.fitted.looked_at(seen.history())
-    said = predict(saved, history, moments, Settings().silent_after)
-    curves = [
-        curve_of(saved.horizons_hours, risk.tolist()) if reason is None else None
-        for risk, reason in zip(said.risk, said.trust.reason, strict=True)
+    said = predict(saved, history, moments, SILENT_AFTER)
+    unknown = [
+        reason or speaks_of_before(renewed, until, timedelta(seconds=HOUR)) or ""
+        for reason, renewed in zip(said.trust.reason, _renewed_as_a_whole(seen), strict=True)
     ]
-    return Known(curves, [reason or "" for reason in said.trust.reason])
+    curves = [
+        None if reason else curve_of(saved.horizons_hours, risk.tolist())
+        for risk, reason in zip(said.risk, unknown, strict=True)
+    ]
+    return Known(curves, unknown)
+
+
+def _renewed_as_a_whole(seen: Seen) -> list[datetime | None]:
+    """By machine when, as far as was told."""
+    last: dict[int, int] = {}
+    for each in seen.events():
+        if (each.kind, each.code, each.component) == ("service", PREVENTIVE, None):
+            last[each.machine] = max(last.get(each.machine, 0), each.started_at)
+    return [
+        datetime.fromtimestamp(last[number], UTC) if number in last else None
+        for number in range(len(seen.machines))
+    ]
