@@ -223,7 +223,7 @@ class Settings(BaseSettings):
         timedelta(days=365), description="How long contradicting values are kept; `0` keeps all."
     )
     webhook_loopback: bool = Field(
-        False, description="Whether webhooks may go to this host itself; a cloud's metadata is never reached."
+        False, description="Whether webhooks may go to loopback of this host; a cloud's metadata is never reached."
     )
     webhook_ca_file: Path | None = Field(
         None,
