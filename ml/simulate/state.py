@@ -21,6 +21,8 @@ from ml.simulate.signals import Physics
 from ml.simulate.wear import COMPONENTS, MODES, SHOCK_COMPONENT, SHOCK_MODE, SHOCKS_PER_RUNNING_HOUR, Wear
 
 VERSION = 2
+# Knew one stream of chance only.
+ONE_STREAM = 1
 PARTS: dict[str, type] = {"wear": Wear, "duty": Duty, "sensors": Sensors, "physics": Physics}
 
 
@@ -162,6 +164,8 @@ class FleetState:
         """Goes on exactly where `to_json` left. Raises BadInput when the text is not such a state."""
         try:
             state = json.loads(text)
+            if state["version"] == ONE_STREAM:
+                state |= {"version": VERSION, "chance": [state["rng"]]}
             if state["version"] != VERSION:
                 raise BadInput("The simulated fleet was saved by another version of Wearwatch.")
             fresh = cls.new(state["machines"], state["start"], state["seed"])

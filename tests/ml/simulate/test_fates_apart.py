@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
 
 import numpy as np
@@ -93,3 +94,12 @@ def test_fates_apart_wear_as_fast_as_together():
         return sum(each.kind == "failure" for state in states for each in lived(deepcopy(state), 90))
 
     assert failures(apart=True) == pytest.approx(failures(apart=False), rel=0.15)
+
+
+def test_a_fleet_saved_before_machines_had_streams_of_their_own_goes_on_as_it_would_have():
+    one = FleetState.new(3, START, seed=4)
+    one.step(START + HOUR)
+    state = json.loads(one.to_json())
+    [state["rng"]] = state.pop("chance")
+    other = FleetState.from_json(json.dumps(state | {"version": 1}))
+    np.testing.assert_array_equal(other.step(START + 2 * HOUR).readings, one.step(START + 2 * HOUR).readings)
