@@ -11,6 +11,7 @@ from datetime import timedelta
 from factories import at
 from hypothesis import strategies as st
 
+from app.planning.agreed_work import Agreed, with_agreed
 from app.planning.machine_costs import MachineCosts
 from app.planning.problem import Crew, Job, Line, Part, Pin, Problem, Setup, Span, Window
 from app.risk.curve import make_curve
@@ -49,7 +50,7 @@ def plant(*jobs, **given):
 
 @st.composite
 def plants(draw, most_jobs=8):
-    """Few windows, some overlapping; few crews, scarce hours and parts; pins that may contradict each other."""
+    """Few windows, some overlapping; few crews, scarce hours and parts; pins and agreed work that contradict."""
     windows = [
         night(day, draw(st.sampled_from([12, 16])), lines=draw(st.sampled_from([None, frozenset({"L1"})])),
               loss_share=draw(st.sampled_from([0.0, 1.0])))
@@ -69,13 +70,21 @@ def plants(draw, most_jobs=8):
         Pin(f"m{number}", draw(st.sampled_from(keys)), draw(st.sampled_from([None, "A", "B"])))
         for number in draw(st.lists(st.integers(0, most_jobs), max_size=2))
     ]
-    return Problem(
+    problem = Problem(
         NOW, NOW + 14 * DAY, tuple(jobs), tuple(windows), tuple(crews),
         lines=(Line("L1", draw(st.integers(0, 2))),),
         parts=(Part("bearing", draw(st.integers(0, 2)), draw(st.integers(0, 12)) * DAY),),
         setups=(Setup("crane", draw(st.sampled_from([0.0, 300.0, 3000.0]))),),
         pins=tuple(pins), moving_cost=draw(st.sampled_from([0.0, 100.0])),
     )  # fmt: skip
+    return with_agreed(problem, [draw(st.none() | works_agreed_on(each.machine)) for each in jobs])
+
+
+@st.composite
+def works_agreed_on(draw, machine):
+    start = NOW + draw(st.integers(-10, 200)) * HOUR
+    span = Span(start, start + draw(st.integers(1, 24)) * timedelta(minutes=30))
+    return Agreed(f"work order {machine}", span, draw(st.sampled_from([None, "A", "B", "C"])), False)
 
 
 @st.composite
@@ -109,7 +118,8 @@ def broken(problem, services):
     for service in services:
         job, window, who = jobs[service.machine], windows[service.window], crews[service.crew]
         start = max(window.span.start, problem.now)
-        if not (problem.now < window.span.end and start < problem.until and window.opens(job.line)):
+        agreed = window.owner == service.machine
+        if not (problem.now < window.span.end and start < problem.until and (agreed or window.opens(job.line))):
             said.append(f"{job.machine}: window")
         if not who.can(job):
             said.append(f"{job.machine}: skill")

@@ -62,7 +62,7 @@ def _job(job: Job, agreed: Agreed, span: Span, problem: Problem, crews: dict[str
 def _window(job: Job, agreed: Agreed, span: Span, problem: Problem) -> Window:
     """At the loss of the cheapest window that it lies in."""
     around = [each.loss_share for each in problem.windows if each.opens(job.line) and span.within(each.span)]
-    return Window(agreed.name, span, frozenset({job.line}), min(around, default=1.0))
+    return Window(agreed.name, span, loss_share=min(around, default=1.0), owner=job.machine)
 
 
 def _others(problem: Problem, kept: Sequence[tuple[Job, Agreed, Span]]) -> tuple[Crew, ...]:

@@ -22,7 +22,7 @@ class Framed:
 
     `pooled`: the choices with crews that are alike in a window taken as one, as if they could share a job: smaller,
     and never dearer; `pool_of`: by option its like there. `lost`: by job why its pin leads nowhere. `objections`:
-    what of the problem cannot be as it stands.
+    what of the problem cannot be as it stands. The `problem`'s crews have the hours that accepted work leaves them.
     """
 
     problem: Problem
@@ -40,14 +40,15 @@ def framed(problem: Problem) -> Framed:
     """Raises BadInput where keys are not unique or a job takes no time."""
     refuse_nonsense(problem)
     windows, said = usable_windows(problem)
-    pins = PinnedWork(problem, windows)
+    pins, idle = PinnedWork(problem, windows), idle_crews(problem, windows)
+    problem = replace(problem, crews=tuple(pins.crews))
     priced, doable = prices(problem, windows), _doable(problem, windows)
     wanted, cost, left = _wanted(problem, windows, priced, doable, pins)
     build = partial(_choices, problem, windows, cost, left, list(pins.places))
     pools = alike(problem, windows)
     choices, overfull = build(wanted, each_alone(problem, windows))
     pooled, _ = build(_into(wanted, pools), pools)
-    objections = (*said, *idle_crews(problem, windows), *pins.said, *overfull)
+    objections = (*said, *idle, *pins.said, *overfull)
     pool_of = _like(choices, pools, pooled)
     return Framed(problem, windows, priced, doable, choices, pooled, pool_of, pins.lost, objections)
 

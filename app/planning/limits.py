@@ -1,21 +1,24 @@
 """Crews' hours, machines of a line down at once and parts in stock, as limits on options.
 
 Work of one crew in windows that do not overlap fits exactly when each window's jobs add up to no more than the
-crew's hours in it: whatever the order, no job has to begin or end at a certain time. Where windows overlap, what
-has to be done between the start of one and the end of another must fit into the crew's hours there, for every such
-pair (Horn 1974, "Some simple scheduling algorithms", Naval Research Logistics Quarterly 21); a job may then pause.
+crew's hours in it: whatever the order, no job has to begin or end at a certain time. Where windows overlap, see
+demand. Windows of accepted work need no such limit: their hours are none of the crew's any more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 
-from app.planning.choices import Flags, Ints, Limit
+from app.planning.choices import Ints, Limit
 from app.planning.day_words import WindowWords, day, hours_words
-from app.planning.problem import Problem, Span, Window
+from app.planning.demand import chains, demand
+from app.planning.problem import MINUTE, Crew, Problem, Span, Window
+
+MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -35,13 +38,11 @@ def each_alone(problem: Problem, windows: Sequence[Window]) -> Ints:
 def alike(problem: Problem, windows: Sequence[Window]) -> Ints:
     """By window and crew the first of the same skills, site and hours then; itself in a window that overlaps."""
     pools = each_alone(problem, windows)
-    alone = {group[0].key for group in overlapping(windows) if len(group) == 1}
-    for number, window in enumerate(windows):
-        if window.key not in alone:
-            continue
+    starts, ends = _times(problem, windows)
+    for number in (int(group[0]) for group in chains(starts, ends, _shared(windows)) if len(group) == 1):
         first: dict[tuple[frozenset[str], str | None, int], int] = {}
         for crew_number, crew in enumerate(problem.crews):
-            kind = crew.skills, crew.site, crew.minutes(window.span)
+            kind = crew.skills, crew.site, crew.minutes(windows[number].span)
             pools[number, crew_number] = first.setdefault(kind, crew_number)
     return pools
 
@@ -61,55 +62,68 @@ def _crews(
     problem: Problem, windows: Sequence[Window], words: WindowWords, places: Places, pools: Ints
 ) -> Iterator[Limit]:
     minutes = np.array([each.minutes for each in problem.jobs], np.int64)
-    spans = list(_demanding(windows))
+    shared = np.isin(places.window, _shared(windows))
     for number, crew in enumerate(problem.crews):
-        own = np.flatnonzero(places.crew == number)
-        for span, inside in spans:
-            options = own[inside[places.window[own]]]
-            members = int((pools[inside] == number).all(axis=0).sum())
-            capacity = crew.minutes(span) * members
-            what = f"crew {crew.key}'s {hours_words(capacity)} on {words.of_span(span)}"
-            yield Limit(what, capacity, options, minutes[places.job[options]])
+        own = np.flatnonzero((places.crew == number) & shared)
+        used, window = np.unique(places.window[own], return_inverse=True)
+        asked = demand(*_worked(problem, crew, [windows[each] for each in used]))
+        for span in asked.spans:
+            inside = asked.inside(span)
+            options = own[inside[window]]
+            members = int((pools[used[inside]] == number).all(axis=0).sum())
+            whole = _around([windows[each] for each in used[inside]])
+            what = f"crew {crew.key}'s {hours_words(crew.minutes(whole) * members)} on {words.of_span(whole)}"
+            yield Limit(what, (span[1] - span[0]) * members, options, minutes[places.job[options]])
 
 
-def _demanding(windows: Sequence[Window]) -> Iterator[tuple[Span, Flags]]:
-    """From the start of a window to the end of one that overlaps with it, if by others; and what lies inside."""
-    spans = {
-        Span(first.span.start, last.span.end)
-        for together in overlapping(windows)
-        for first in together
-        for last in together
-        if first.span.start < last.span.end
-    }
-    seen: set[bytes] = set()
-    for span in sorted(spans, key=lambda each: (each.end - each.start, each.start)):
-        inside = np.array([each.span.within(span) for each in windows])
-        if inside.any() and inside.tobytes() not in seen:
-            seen.add(inside.tobytes())
-            yield span, inside
+def _shared(windows: Sequence[Window]) -> Ints:
+    """Those that nobody owns."""
+    return np.flatnonzero([each.owner is None for each in windows])
 
 
-def overlapping(windows: Sequence[Window]) -> list[list[Window]]:
-    """Windows in groups of which no two overlap."""
-    groups: list[list[Window]] = []
-    for window in sorted(windows, key=lambda each: each.span.start):
-        if groups and window.span.start < max(each.span.end for each in groups[-1]):
-            groups[-1].append(window)
-        else:
-            groups.append([window])
-    return groups
+def _around(windows: Sequence[Window]) -> Span:
+    return Span(min(each.span.start for each in windows), max(each.span.end for each in windows))
+
+
+def _times(problem: Problem, windows: Sequence[Window]) -> tuple[Ints, Ints]:
+    """When they start and end, in microseconds from now."""
+    return (
+        np.array([(each.span.start - problem.now) // MICROSECOND for each in windows], np.int64),
+        np.array([(each.span.end - problem.now) // MICROSECOND for each in windows], np.int64),
+    )
+
+
+def _worked(problem: Problem, crew: Crew, windows: Sequence[Window]) -> tuple[Ints, Ints]:
+    """How many whole minutes the crew will have worked when each of them starts and ends."""
+    shifts = sorted(crew.shifts, key=lambda each: each.start) or [Span(problem.now, problem.now)]
+    since = [[(moment - problem.now) // MICROSECOND for moment in (each.start, each.end)] for each in shifts]
+    times = np.array(since, np.int64)
+    lengths = times[:, 1] - times[:, 0]
+    done = lengths.cumsum()
+    worked = np.column_stack((done - lengths, done))
+    starts, ends = (np.interp(each, times.ravel(), worked.ravel()) for each in _times(problem, windows))
+    minute = MINUTE / MICROSECOND
+    return (starts // minute).astype(np.int64), (ends // minute).astype(np.int64)
 
 
 def _lines(problem: Problem, windows: Sequence[Window], words: WindowWords, places: Places) -> Iterator[Limit]:
     line_of = np.array([each.line or "" for each in problem.jobs])
-    moments = sorted({each.span.start for each in windows})
-    down = [np.array([each.span.start <= moment < each.span.end for each in windows], bool) for moment in moments]
+    starts, ends = _times(problem, windows)
     for line in problem.lines:
         own = np.flatnonzero((line_of == line.key)[places.job])
-        for moment, during in zip(moments, down, strict=True):
-            options = own[during[places.window[own]]]
-            what = f"the {line.most_down} machines of line {line.key} that may be down on {words.of_moment(moment)}"
+        window = places.window[own]
+        for moment in _fullest(starts[window], ends[window]):
+            options = own[(starts[window] <= moment) & (moment < ends[window])]
+            when = words.of_moment(problem.now + int(moment) * MICROSECOND)
+            what = f"the {line.most_down} machines of line {line.key} that may be down on {when}"
             yield Limit(what, line.most_down, options, np.ones_like(options))
+
+
+def _fullest(starts: Ints, ends: Ints) -> Ints:
+    """Starts at which more is open than at the next one's, since something ends before that."""
+    moments, ended = np.unique(starts), np.sort(ends)
+    by_then = np.searchsorted(ended, moments, side="right")
+    return moments[np.diff(by_then, append=len(ended)) > 0]
 
 
 def _parts(problem: Problem, windows: Sequence[Window], places: Places) -> Iterator[Limit]:

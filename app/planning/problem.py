@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from app.planning.machine_costs import MachineCosts
@@ -25,19 +25,26 @@ class Span:
     def within(self, other: Span) -> bool:
         return other.start <= self.start and self.end <= other.end
 
+    def without(self, other: Span) -> tuple[Span, ...]:
+        """What of it lies before and behind the other."""
+        before, behind = Span(self.start, min(self.end, other.start)), Span(max(self.start, other.end), self.end)
+        return tuple(each for each in (before, behind) if each.start < each.end)
+
 
 @dataclass(frozen=True)
 class Window:
     """When machines of its lines may be down. `loss_share`: of the production a machine would make meanwhile,
-    0 in a planned stop. Without `lines` it is open to all."""
+    0 in a planned stop. Without `lines` it is open to all. One with an `owner` is the time agreed on for
+    work on that machine, which is pinned to it: open to no other, and its crew does nothing else meanwhile."""
 
     key: str
     span: Span
     lines: frozenset[str | None] | None = None
     loss_share: float = 1.0
+    owner: str | None = None
 
     def opens(self, line: str | None) -> bool:
-        return self.lines is None or line in self.lines
+        return self.owner is None and (self.lines is None or line in self.lines)
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,10 @@ class Crew:
 
     def minutes(self, span: Span) -> int:
         return sum(shift.shared_minutes(span) for shift in self.shifts)
+
+    def busy(self, span: Span) -> Crew:
+        """The same without its hours then."""
+        return replace(self, shifts=tuple(rest for shift in self.shifts for rest in shift.without(span)))
 
 
 @dataclass(frozen=True)

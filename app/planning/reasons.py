@@ -138,7 +138,7 @@ class Reasons:
         if not able:
             return lacking_crew(job)
         if not any(crew.minutes(window.span) >= job.minutes for crew in able for window in opened):
-            return f"no crew that could do it has {job.minutes / 60:g} h in a window of its line"
+            return f"no crew that could do it has {job.minutes / 60:g} h free in a window of its line"
         return f"{' or '.join(job.parts)} is not there in time for any window"
 
     def _costs(self, costs: MachineCosts) -> str:

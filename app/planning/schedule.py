@@ -81,18 +81,20 @@ def _known(probability: float | None) -> float:
 def _hours(framed: Framed, chosen: Ints) -> dict[str, Span]:
     """By machine when work on it begins and ends."""
     choices, problem = framed.choices, framed.problem
+    found: dict[str, Span] = {}
     of_crew: dict[int, list[Work]] = {}
     for number, option in enumerate(chosen):
         if option != NONE:
-            job, window = problem.jobs[number], int(choices.window[option])
-            risk = float(framed.prices.risk[number, window])
-            work = Work(job.machine, framed.windows[window].span, job.minutes, risk)
-            of_crew.setdefault(int(choices.crew[option]), []).append(work)
-    return {
-        machine: span
-        for crew, works in of_crew.items()
-        for machine, span in lay_out(problem.crews[crew], works).items()
-    }
+            job, window = problem.jobs[number], framed.windows[choices.window[option]]
+            risk = float(framed.prices.risk[number, choices.window[option]])
+            if window.owner is not None:
+                found[job.machine] = window.span
+            else:
+                work = Work(job.machine, window.span, job.minutes, risk)
+                of_crew.setdefault(int(choices.crew[option]), []).append(work)
+    for crew, works in of_crew.items():
+        found |= lay_out(problem.crews[crew], works)
+    return found
 
 
 def _service(framed: Framed, number: int, option: int, reasons: Reasons, hours: dict[str, Span]) -> Service:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from made_plant import DAY, HOUR, NOW, crew, job, night, plant
 
 from app.planning.agreed_work import Agreed, with_agreed
-from app.planning.problem import Span
+from app.planning.framing import framed
+from app.planning.problem import Pin, Span, Window
+from bench.plants import plant as large_plant
 from ml.planning.scheduler import schedule
 
 # The crew works from four in the afternoon until midnight.
@@ -40,7 +43,7 @@ def test_a_full_crew_leaves_another_machine_out():
     found = planned(problem, agreed(hours=8), None)
     [left] = found.left_out
     assert left.machine == "b"
-    assert "crew A's" in left.reason
+    assert "no crew that could do it has 4 h free in a window of its line" in left.reason
 
 
 def test_a_crew_that_nobody_described_costs_no_other_crew_its_hours():
@@ -95,3 +98,45 @@ def test_work_under_way_takes_what_is_left_of_its_hours():
 
 def test_hours_that_are_almost_over_are_over():
     assert agreed(NOW - HOUR, 1).barred(NOW - timedelta(seconds=30), NOW + DAY)
+
+
+def test_the_hours_of_accepted_work_are_open_to_no_other_machine_of_its_line():
+    stop = night(14, lines=frozenset({"L1"}))
+    problem = plant(job("a"), job("b"), windows=[stop], crews=[crew("A"), crew("B")])
+    found = planned(problem, agreed(AFTERNOON + 2 * DAY), None)
+    assert {each.machine: each.window for each in found.services} == {"a": "work order 1", "b": "night 14"}
+
+
+def test_another_machine_pinned_to_the_hours_of_accepted_work_is_not_put_there():
+    problem = plant(job("a"), job("b"), crews=[crew("A"), crew("B")], pins=[Pin("b", "work order 1", "B")])
+    found = planned(problem, agreed(), None)
+    assert [each.machine for each in found.services] == ["a"]
+    assert any(
+        "b is pinned to the window work order 1, which is over or not among" in said for said in found.objections
+    )
+
+
+def test_accepted_work_without_a_crew_goes_to_one_that_is_free_then():
+    problem = plant(job("a"), job("b"), crews=[crew("A"), crew("B")])
+    found = planned(problem, agreed(), agreed(AFTERNOON + HOUR, name="work order 2", who=None))
+    assert {each.machine: each.crew for each in found.services} == {"a": "A", "b": "B"}
+    assert not found.objections
+
+
+def test_accepted_work_is_shown_at_its_own_hours_even_where_its_crew_is_asked_for_twice():
+    found = planned(plant(job("a"), job("b")), agreed(), agreed(AFTERNOON + 2 * HOUR, name="work order 2"))
+    assert [each.starts_at for each in found.services] == [AFTERNOON, AFTERNOON + 2 * HOUR]
+    assert [each.ends_at for each in found.services] == [AFTERNOON + 4 * HOUR, AFTERNOON + 6 * HOUR]
+    assert found.objections == ("Accepted work takes more than crew A's 4 h on Fri 27 Nov 18:00.",)
+
+
+def test_accepted_work_needs_no_limits_of_its_own():
+    """Sixty orders in the days of four weeks and a stop that lasts as long."""
+    large = large_plant(500, 28, 6)
+    days = [Window(f"day {n}", Span(large.now + n * DAY, large.now + (n + 1) * DAY)) for n in range(28)]
+    stop = Window("shutdown", Span(large.now, large.until), loss_share=0.5)
+    problem = replace(large, windows=(*days, stop))
+    starts = [large.now + number % 28 * DAY + number % 24 * HOUR for number in range(60)]
+    works = [agreed(start, 2, f"work order {n}", large.crews[n % 6].key) for n, start in enumerate(starts)]
+    plain, found = framed(problem).choices, framed(with_agreed(problem, [*works, *[None] * 440])).choices
+    assert len(found.limits) <= len(plain.limits) + 60

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
-from made_plant import DAY, crew, job, night, plant
+from made_plant import DAY, HOUR, crew, job, night, plant
 
 from app.errors import BadInput
 from app.planning.framing import framed
 from app.planning.greedy import best_start
-from app.planning.problem import Line, Part, Pin
+from app.planning.problem import Line, Part, Pin, Span, Window
 from app.planning.reasons import Reasons
+from bench.plants import plant as large_plant
 
 WEEK = [night(day) for day in range(7)]
+ORDER = Window("work order 1", Span(night(2).span.start, night(2).span.start + 2 * HOUR), owner="m0")
+PIN = Pin("m0", "work order 1", "A")
 
 
 def objections(*jobs, **given):
@@ -50,7 +56,7 @@ def test_crews_that_are_alike_in_a_window_are_one_pool():
     [
         ({"windows": [night(2, lines=frozenset({"L2"}))]}, "no window of line L1 is ahead"),
         ({"crews": [crew(skills=())]}, "no crew has the skill mechanical"),
-        ({"crews": [crew(hours=2)]}, "no crew that could do it has 4 h in a window of its line"),
+        ({"crews": [crew(hours=2)]}, "no crew that could do it has 4 h free in a window of its line"),
         ({"parts": [Part("seal", 0, 99 * DAY)]}, "seal is not there in time for any window"),
         ({}, "seal is not there in time for any window"),
     ],
@@ -61,6 +67,23 @@ def test_a_machine_that_can_never_be_serviced_says_what_is_lacking(given, reason
 
 def test_without_a_risk_a_machine_is_left_out_with_the_reason():
     assert why_left_out(job(curve=None, unknown="silent since Monday")) == "Not planned, silent since Monday."
+
+
+@pytest.mark.parametrize("hours", [24, 72, 300])
+def test_limits_grow_with_the_number_of_overlapping_windows_and_no_faster(hours):
+    plain = large_plant(500, 28, 6)
+    length, step = timedelta(hours=hours), (28 * DAY - timedelta(hours=hours)) / 200
+    windows = [Window(f"w{n}", Span(plain.now + n * step, plain.now + n * step + length)) for n in range(200)]
+    choices = framed(replace(plain, windows=tuple(windows))).choices
+    assert len(choices.limits) <= 200 * 6 * 4
+    assert sum(len(each.options) for each in choices.limits) <= 100 * len(choices)
+
+
+def test_accepted_work_takes_one_crews_hours_from_a_pool():
+    crews = [crew("A"), crew("B"), crew("C")]
+    asked = framed(plant(*(job(f"m{n}") for n in range(9)), crews=crews, windows=[night(2), ORDER], pins=[PIN]))
+    assert [each.capacity for each in asked.choices.limits] == [480 - 120, 480, 480]
+    assert [each.capacity for each in asked.pooled.limits] == [480 - 120, 960]
 
 
 @pytest.mark.parametrize(
