@@ -82,7 +82,7 @@ def plants(draw, most_jobs=8):
 
 @st.composite
 def works_agreed_on(draw, machine):
-    start = NOW + draw(st.integers(-10, 200)) * HOUR
+    start = NOW + draw(st.integers(-1, 3)) * DAY + draw(st.integers(6, 18)) * HOUR
     span = Span(start, start + draw(st.integers(1, 24)) * timedelta(minutes=30))
     return Agreed(f"work order {machine}", span, draw(st.sampled_from([None, "A", "B", "C"])), False)
 
@@ -119,7 +119,7 @@ def broken(problem, services):
         job, window, who = jobs[service.machine], windows[service.window], crews[service.crew]
         start = max(window.span.start, problem.now)
         agreed = window.owner == service.machine
-        if not (problem.now < window.span.end and start < problem.until and (agreed or window.opens(job.line))):
+        if not (problem.now < window.span.end and start < problem.until and (agreed or (window.owner is None and window.opens(job.line)))):
             said.append(f"{job.machine}: window")
         if not who.can(job):
             said.append(f"{job.machine}: skill")

@@ -6,7 +6,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from made_plant import DAY, HOUR, NOW, crew, job, night, plant
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_plant import DAY, HOUR, NOW, broken, crew, job, night, plant
 
 from app.planning.agreed_work import Agreed, with_agreed
 from app.planning.framing import framed
@@ -20,6 +22,14 @@ AFTERNOON = NOW + 10 * HOUR
 
 def agreed(start=AFTERNOON, hours=4, name="work order 1", who="A", begun=False):
     return Agreed(name, Span(start, start + hours * HOUR), who, begun)
+
+
+@st.composite
+def works(draw):
+    start = AFTERNOON + draw(st.integers(0, 2)) * DAY + draw(st.integers(-4, 14)) * HOUR / 2
+    return agreed(
+        start, draw(st.integers(1, 16)) / 2, f"work order {draw(st.uuids())}", draw(st.sampled_from([None, *"AB"]))
+    )
 
 
 def planned(problem, *works):
@@ -128,6 +138,19 @@ def test_accepted_work_is_shown_at_its_own_hours_even_where_its_crew_is_asked_fo
     assert [each.starts_at for each in found.services] == [AFTERNOON, AFTERNOON + 2 * HOUR]
     assert [each.ends_at for each in found.services] == [AFTERNOON + 4 * HOUR, AFTERNOON + 6 * HOUR]
     assert found.objections == ("Accepted work takes more than crew A's 4 h on Fri 27 Nov 18:00.",)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.none() | works(), min_size=6, max_size=6), st.booleans())
+def test_work_around_that_which_is_agreed_on_breaks_nothing_else(agreements, overlapping):
+    across = Window("across", Span(AFTERNOON + 4 * HOUR, AFTERNOON + 30 * HOUR))
+    windows = [night(0), night(1), *([across] if overlapping else [])]
+    jobs = [job(f"m{number}", minutes=150) for number in range(6)]
+    problem = with_agreed(plant(*jobs, windows=windows, crews=[crew("A"), crew("B")]), agreements)
+    found = schedule(problem, 5)
+    said = broken(problem, found.services)
+    assert {*said} <= {*broken(problem, [each for each in found.services if each.pinned])}
+    assert found.objections or not said
 
 
 def test_accepted_work_needs_no_limits_of_its_own():
