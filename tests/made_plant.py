@@ -105,7 +105,7 @@ def crashes(problem, seconds):
     os.abort()
 
 
-def hangs(problem, seconds):
+def hangs(problem, seconds=0.0):
     time.sleep(600)
 
 
@@ -119,7 +119,11 @@ def broken(problem, services):
         job, window, who = jobs[service.machine], windows[service.window], crews[service.crew]
         start = max(window.span.start, problem.now)
         agreed = window.owner == service.machine
-        if not (problem.now < window.span.end and start < problem.until and (agreed or (window.owner is None and window.opens(job.line)))):
+        if not (
+            problem.now < window.span.end
+            and start < problem.until
+            and (agreed or (window.owner is None and window.opens(job.line)))
+        ):
             said.append(f"{job.machine}: window")
         if not who.can(job):
             said.append(f"{job.machine}: skill")

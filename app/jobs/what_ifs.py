@@ -39,7 +39,8 @@ def ask_what_if(session: Session, bind: Bind, question: WhatIfIn, now: datetime)
     if (session.scalar(WAITING) or 0) >= MOST_WAITING:
         raise TooBusy(f"{MOST_WAITING} questions wait for the worker already.", retry_after=10)
     with open_queue(bind) as queue:
-        return queue.configure_task("what_if").defer(question=question.model_dump(mode="json", exclude_unset=True))
+        task = queue.configure_task("what_if", lock="what_if")
+        return task.defer(question=question.model_dump(mode="json", exclude_unset=True))
 
 
 def keep_answer(session: Session, job_id: int, answer: dict[str, object] | None, fault: str | None) -> None:

@@ -17,6 +17,7 @@ from app.orders.states import DECIDED, OPEN, State
 from app.orders.tables import WorkFinding, WorkOrder, WorkStep
 from app.planning.agreed_work import Agreed
 from app.planning.problem import Span
+from app.planning.resource_rule import ORDER_KEY
 from app.planning.store import newest_plan
 from app.planning.tables import PlanItem
 
@@ -126,7 +127,7 @@ def agreed_work(session: Session) -> dict[int, Agreed]:
     """By the machine's id what was decided of it, once it has a time or somebody is at it."""
     query = select(WorkOrder).where(WorkOrder.state.in_(DECIDED))
     return {
-        order.machine_id: Agreed(f"work order {order.id}", span, order.crew, order.state == State.IN_PROGRESS)
+        order.machine_id: Agreed(f"{ORDER_KEY}{order.id}", span, order.crew, order.state == State.IN_PROGRESS)
         for order in session.scalars(query)
         for span in [_span(order)]
         if span is not None or order.state == State.IN_PROGRESS

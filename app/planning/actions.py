@@ -24,6 +24,8 @@ from app.risk.reading_risk import assessment_of, curve_of
 from app.risk.store import Watched, watched_fleet
 from app.settings import Settings
 
+NO_NEWER = "No newer plan could be made:"
+
 
 @dataclass(frozen=True)
 class KeptTo:
@@ -114,11 +116,29 @@ def keep(
         "bound": schedule.bound,
         "objections": list(schedule.objections),
         "assumptions": list(asked.assumptions),
-        "outdated": _kept_to(session, fleet.terms.now, agreed()) != fleet.kept_to,
+        "outdated": _changed(session, fleet, agreed),
     }
     plan_id = store.keep_plan(session, plan, _items(fleet, schedule))
     announce(session, "plan")
     return MadePlan(plan_id, len(schedule.services), len(schedule.left_out))
+
+
+def keep_fault(session: Session, fleet: Fleet, fault: str, agreed: Callable[[], Mapping[int, Agreed]]) -> None:
+    """The newest plan stays and says why there is no newer one; it is sought anew once something is changed."""
+    store.lock_plan(session)
+    plan, said = store.newest_plan(session), f"{NO_NEWER} {fault}"
+    outdated = _changed(session, fleet, agreed)
+    if plan is None:
+        of = {"as_of": fleet.terms.now, "ends_at": fleet.terms.until, "objections": [said], "outdated": outdated}
+        store.keep_plan(session, of, [])
+    else:
+        plan.objections = [said, *(each for each in plan.objections if not each.startswith(NO_NEWER))]
+        plan.outdated = outdated
+    announce(session, "plan")
+
+
+def _changed(session: Session, fleet: Fleet, agreed: Callable[[], Mapping[int, Agreed]]) -> bool:
+    return _kept_to(session, fleet.terms.now, agreed()) != fleet.kept_to
 
 
 def _items(fleet: Fleet, schedule: Schedule) -> Sequence[dict[str, Any]]:

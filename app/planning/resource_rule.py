@@ -8,8 +8,9 @@ from datetime import datetime
 
 from app.planning.resource_schemas import Resources, WindowIn
 
-# Days on which crews work are windows of their own, with keys that begin so.
-DAY_KEY = "day "
+# Days on which crews work and accepted orders are windows of their own, with keys that begin so.
+DAY_KEY, ORDER_KEY = "day ", "work order "
+TAKEN_KEYS = {DAY_KEY: "those of ordinary days", ORDER_KEY: "the hours of accepted orders"}
 
 
 def fault_of_resources(
@@ -52,8 +53,9 @@ def _twice(given: Resources) -> Iterator[str]:
 
 
 def _of_window(window: WindowIn, now: datetime) -> Iterator[str]:
-    if window.key.startswith(DAY_KEY):
-        yield f"The window {window.key} must not begin with `{DAY_KEY.strip()}`, as those of ordinary days do."
+    for begins, whose in TAKEN_KEYS.items():
+        if window.key.startswith(begins):
+            yield f"The window {window.key} must not begin with `{begins.strip()}`, as {whose} do."
     if window.ends_at <= window.starts_at:
         yield f"The window {window.key} ends before it starts."
     if window.ends_at <= now:

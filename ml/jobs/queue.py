@@ -89,7 +89,7 @@ def make_queue(engine: Engine, settings: Settings) -> App:
         if added:
             log.info("outcomes kept", revisions=added)
 
-    @queue.task(name="what_if", pass_context=True)
+    @queue.task(name="what_if", lock="what_if", pass_context=True)
     def what_if_task(context: JobContext, question: dict[str, Any]) -> None:
         assert context.job.id is not None
         what_if(engine, settings, context.job.id, question)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from app.database import session_scope
-from app.errors import BadInput
+from app.errors import WearwatchError
 from app.jobs.what_ifs import keep_answer
 from app.orders.store import agreed_work
 from app.planning.actions import Fleet, fleet_to_plan
@@ -35,7 +35,7 @@ def what_if(
         fleet = fleet_to_plan(session, settings, now or datetime.now(UTC), agreed_work(session))
     try:
         answer, fault = _answer(fleet, WhatIfIn.model_validate(question), scheduling), None
-    except BadInput as error:
+    except WearwatchError as error:
         answer, fault = None, error.detail
     with session_scope(engine) as session:
         keep_answer(session, job_id, answer, fault)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from factories import HORIZONS_HOURS, partition_of
@@ -11,7 +12,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select, text
 
 from app.database import session_scope
-from app.errors import TooBusy
+from app.errors import BadInput, TooBusy, Unavailable
 from app.fleet.tables import Machine
 from app.jobs import what_ifs
 from app.jobs.tables import WhatIf
@@ -24,6 +25,7 @@ from ml.jobs import queue as queue_module
 from ml.jobs.plan import plan
 from ml.jobs.queue import make_queue
 from ml.jobs.refresh import refresh
+from ml.jobs.what_if import what_if
 from ml.planning.scheduler import schedule
 
 HIGH = [0.4, 0.6, 0.8, 0.9, 0.95]
@@ -181,6 +183,57 @@ def test_an_answer_that_is_not_there_is_not_found_and_a_failed_one_says_so(clien
     with fleet.begin() as connection:
         connection.execute(text("UPDATE procrastinate_jobs SET status = 'failed' WHERE id = :id"), {"id": number})
     assert client.get(f"{URL}/{number}").json()["fault"] == "The worker failed at it; its log says why."
+
+
+def test_a_question_is_worked_at_when_the_one_before_it_is_answered(client, fleet, settings):
+    """The lock of jobs that are waiting, and of those that the queue itself makes."""
+    client.post(URL, json={})
+    with fleet.begin() as connection:
+        waiting = connection.scalars(text("SELECT lock FROM procrastinate_jobs WHERE task_name = 'what_if'"))
+        assert waiting.all() == [make_queue(fleet, settings).tasks["what_if"].lock] == ["what_if"]
+
+
+def test_a_question_without_a_schedule_in_time_is_told_so(client, fleet, settings, monkeypatch):
+    def too_late(problem, seconds):
+        raise Unavailable("No schedule was found in time.")
+
+    monkeypatch.setattr("ml.jobs.queue.what_if", partial(what_if, scheduling=too_late))
+    number = client.post(URL, json={}).json()["id"]
+    work(fleet, settings)
+    assert client.get(f"{URL}/{number}").json()["fault"] == "No schedule was found in time."
+
+
+@pytest.mark.parametrize("planned_before", [True, False])
+def test_why_there_is_no_newer_plan_is_kept_with_the_one_before_and_it_is_not_sought_for_ever(
+    client, fleet, settings, monkeypatch, planned_before
+):
+    def contradicts(problem, seconds):
+        raise BadInput("There are two of the window stop.")
+
+    if planned_before:
+        plan(fleet, settings, scheduling=schedule)
+        client.patch("/api/v1/plan/resources", json={"crews": [{"key": "night", "hours": WEEK}]})
+    for _ in range(2):
+        with pytest.raises(BadInput):
+            plan(fleet, settings, scheduling=contradicts)
+    found = client.get("/api/v1/plan").json()
+    assert found["objections"] == ["No newer plan could be made: There are two of the window stop."]
+    assert (len(found["items"]) > 0) == planned_before
+    monkeypatch.setattr("ml.jobs.refresh.scoring_due", lambda *_: False)
+    assert not refresh(fleet, settings)
+    plan(fleet, settings, scheduling=schedule)
+    assert client.get("/api/v1/plan").json()["objections"] == []
+
+
+def test_what_was_changed_while_a_plan_failed_is_planned_anew(client, fleet, settings, monkeypatch):
+    def contradicts(problem, seconds):
+        client.patch("/api/v1/plan/resources", json={"crews": [{"key": "night", "hours": WEEK}]})
+        raise BadInput("There are two of the window stop.")
+
+    with pytest.raises(BadInput):
+        plan(fleet, settings, scheduling=contradicts)
+    monkeypatch.setattr("ml.jobs.refresh.scoring_due", lambda *_: False)
+    assert refresh(fleet, settings)
 
 
 def test_no_more_questions_wait_than_the_worker_answers_soon(client, monkeypatch):

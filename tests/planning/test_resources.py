@@ -89,6 +89,7 @@ def test_lists_that_are_named_are_replaced_and_others_stay(client, key_for, chan
         ),
         ({"windows": [WINDOW | {"ends_at": WINDOW["starts_at"]}]}, "ends before it starts."),
         ({"windows": [WINDOW | {"key": "day 2026-11-28"}]}, "must not begin with `day`"),
+        ({"windows": [WINDOW | {"key": "work order 12"}]}, "must not begin with `work order`"),
         ({"lines": [{"line": "L9", "most_down": 1}]}, "No machine stands on the line L9."),
         ({"services": [{"hours": 2.0, "parts": {"seal": 1}}]}, "needs the part seal, and there is none"),
         ({"services": [{"hours": 2.0, "setup": "crane"}]}, "needs the set-up crane, and there is none"),

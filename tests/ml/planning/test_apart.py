@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from made_plant import crashes, hangs, job, plant
 
-from app.errors import BadInput
+from app.errors import BadInput, Unavailable
 from ml.planning import apart
 from ml.planning.apart import schedule_apart
 from ml.planning.scheduler import schedule, without_search
@@ -24,6 +24,14 @@ def test_a_crash_of_the_search_leaves_the_schedule_without_it():
 def test_a_search_that_hangs_is_ended(monkeypatch):
     monkeypatch.setattr(apart, "GRACE_SECONDS", 0.5)
     assert schedule_apart(PLANT, 0.5, hangs) == without_search(PLANT)
+
+
+def test_a_schedule_that_hangs_even_without_a_search_is_ended_and_said(monkeypatch):
+    for name in ("GRACE_SECONDS", "WITHOUT_SEARCH_SECONDS"):
+        monkeypatch.setattr(apart, name, 0.5)
+    monkeypatch.setattr(apart, "without_search", hangs)
+    with pytest.raises(Unavailable, match="No schedule was found in time"):
+        schedule_apart(PLANT, 0.5, hangs)
 
 
 def test_nonsense_is_refused_as_it_is_without_a_process():
