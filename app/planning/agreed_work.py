@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from app.planning.day_words import day
 from app.planning.problem import MINUTE, Crew, Job, Pin, Problem, Span, Window
@@ -19,10 +19,10 @@ class Agreed:
     crew: str | None
     begun: bool
 
-    def barred(self, now: datetime, until: datetime) -> str:
+    def barred(self, now: datetime, until: datetime, zone: tzinfo) -> str:
         """Why the machine gets no service within the plan; nothing where the order gives it one."""
         if self.span is not None and self.span.start >= until:
-            return f"{self.name} is agreed on for {day(self.span.start)}, after the plan's end"
+            return f"{self.name} is agreed on for {day(self.span.start, zone)}, after the plan's end"
         if self.span is not None and self.span.end - now >= MINUTE:
             return ""
         if self.begun:
@@ -35,21 +35,23 @@ def with_agreed(problem: Problem, agreed: Sequence[Agreed | None]) -> Problem:
 
     A crew that the plant does not describe works then and costs no other crew its hours.
     """
-    kept = [
-        (job, each, each.span)
-        for job, each in zip(problem.jobs, agreed, strict=True)
-        if each is not None and each.span is not None and not each.barred(problem.now, problem.until)
-    ]
+    decided = [(job, each) for job, each in zip(problem.jobs, agreed, strict=True) if each is not None]
+    barred = {job.machine: each.barred(problem.now, problem.until, problem.zone) for job, each in decided}
+    kept = [(job, each, each.span) for job, each in decided if each.span is not None and not barred[job.machine]]
     crews = (*problem.crews, *_others(problem, kept))
     hours = {each.key: each for each in crews}
     own = {job.machine: _job(job, each, span, problem, hours) for job, each, span in kept}
     return replace(
         problem,
-        jobs=tuple(own.get(job.machine, job) for job in problem.jobs),
+        jobs=tuple(own.get(job.machine) or _bar(job, barred.get(job.machine, "")) for job in problem.jobs),
         windows=(*problem.windows, *(_window(job, each, span, problem) for job, each, span in kept)),
         crews=crews,
         pins=(*problem.pins, *(Pin(job.machine, each.name, each.crew) for job, each, _ in kept)),
     )
+
+
+def _bar(job: Job, why: str) -> Job:
+    return replace(job, barred=job.barred or why)
 
 
 def _job(job: Job, agreed: Agreed, span: Span, problem: Problem, crews: dict[str, Crew]) -> Job:

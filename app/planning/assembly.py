@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from app.planning.agreed_work import Agreed, with_agreed
 from app.planning.machine_costs import Given, machine_costs
@@ -84,6 +85,7 @@ def assemble(candidates: Sequence[Candidate], resources: Resources, terms: Terms
         setups=tuple(Setup(each.key, each.cost) for each in resources.setups),
         moving_cost=terms.moving_cost,
         currency=terms.currency,
+        zone=ZoneInfo(said[0].time_zone),
     )
     return Asked(with_agreed(problem, [each.agreed for each in candidates]), _assumptions(candidates, resources))
 
@@ -114,7 +116,7 @@ def _job(machine: Candidate, needs: ServiceIn, terms: Terms) -> Job:
         setup=needs.setup,
         proposed_window=machine.proposed_window,
         deferral=machine.deferral,
-        barred=machine.barred or (machine.agreed.barred(terms.now, terms.until) if machine.agreed else ""),
+        barred=machine.barred,
     )
 
 

@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 from app.errors import BadInput, NotFound
 from app.fleet.store import machine_by_key
 from app.planning import store
-from app.planning.day_words import day
 from app.planning.problem import Deferral
 from app.planning.schemas import DeferIn
 from app.planning.store import Deferred
@@ -51,4 +50,4 @@ def _note(
 
 def in_force(deferral: PlanDeferral) -> Deferral:
     by = deferral.actor.partition(" ")[2] or deferral.actor
-    return Deferral(deferral.until, f"Deferred until {day(deferral.until)} by {by}: {deferral.why.rstrip('.')}")
+    return Deferral(deferral.until, by, deferral.why.rstrip("."))

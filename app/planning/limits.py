@@ -49,7 +49,7 @@ def alike(problem: Problem, windows: Sequence[Window]) -> Ints:
 
 def limits(problem: Problem, windows: Sequence[Window], places: Places, pools: Ints) -> list[Limit]:
     """All that could bind; the crews of a pool have their hours together."""
-    words = WindowWords(windows)
+    words = WindowWords(windows, problem.zone)
     found = [
         *_crews(problem, windows, words, places, pools),
         *_lines(problem, windows, words, places),
@@ -132,7 +132,7 @@ def _parts(problem: Problem, windows: Sequence[Window], places: Places) -> Itera
         early = np.array([each.span.start < arrival for each in windows], bool)
         pieces = np.array([each.parts.get(part.key, 0) for each in problem.jobs], np.int64)
         options = np.flatnonzero(early[places.window] & (pieces[places.job] > 0))
-        what = f"the {part.stock} pieces of {part.key} that are there before {day(arrival)}"
+        what = f"the {part.stock} pieces of {part.key} that are there before {day(arrival, problem.zone)}"
         yield Limit(what, part.stock, options, pieces[places.job[options]])
 
 

@@ -32,7 +32,7 @@ def refuse_nonsense(problem: Problem) -> None:
 
 def usable_windows(problem: Problem) -> tuple[list[Window], list[str]]:
     """(those of the plan by start, one that has begun from now on; why the others are none)."""
-    words = WindowWords(problem.windows)
+    words = WindowWords(problem.windows, problem.zone)
     found, said = [], []
     for window in sorted(problem.windows, key=lambda each: (each.span.start, each.span.end, each.key)):
         wrong = _wrong(window, problem)
@@ -49,7 +49,11 @@ def _wrong(window: Window, problem: Problem) -> str | None:
         return "ends before it starts"
     if window.span.end <= problem.now:
         return "is over"
-    return f"lies behind the plan's end on {day(problem.until)}" if window.span.start >= problem.until else None
+    return (
+        f"lies behind the plan's end on {day(problem.until, problem.zone)}"
+        if window.span.start >= problem.until
+        else None
+    )
 
 
 def idle_crews(problem: Problem, windows: Sequence[Window]) -> list[str]:

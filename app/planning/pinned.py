@@ -24,7 +24,7 @@ class PinnedWork:
     """
 
     def __init__(self, problem: Problem, windows: Sequence[Window]) -> None:
-        self._problem, self._windows, self._words = problem, windows, WindowWords(windows)
+        self._problem, self._windows, self._words = problem, windows, WindowWords(windows, problem.zone)
         self._job = {each.machine: number for number, each in enumerate(problem.jobs)}
         self._window = {each.key: number for number, each in enumerate(windows)}
         self._crew = {each.key: number for number, each in enumerate(problem.crews)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from app.planning.machine_costs import MachineCosts
 from app.risk.curve import Curve
@@ -94,10 +94,11 @@ class Setup:
 
 @dataclass(frozen=True)
 class Deferral:
-    """No service before `until`; `words` say who wanted so and why."""
+    """No service before `until`, as somebody wanted it."""
 
     until: datetime
-    words: str
+    by: str
+    why: str
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,8 @@ class Pin:
 
 @dataclass(frozen=True)
 class Problem:
-    """A plan from `now` `until`; `moving_cost` is the price of another window than the last plan's."""
+    """A plan from `now` `until`; `moving_cost` is the price of another window than the last plan's, `zone` that of
+    the clock that words go by."""
 
     now: datetime
     until: datetime
@@ -148,3 +150,4 @@ class Problem:
     pins: tuple[Pin, ...] = ()
     moving_cost: float = 0.0
     currency: str = "€"
+    zone: tzinfo = UTC

@@ -11,7 +11,7 @@ from app.planning.ledger import Ledger
 from app.planning.machine_costs import CLASS, DEFAULT, RECORDED, MachineCosts
 from app.planning.pinned import lacking_crew
 from app.planning.pricing import CENTS
-from app.planning.problem import Job
+from app.planning.problem import Deferral, Job
 from app.planning.words import money, number, percent
 
 FIGURES = {
@@ -31,8 +31,8 @@ class Reasons:
     def __init__(self, framed: Framed, chosen: Ints) -> None:
         self._framed, self._choices = framed, framed.choices
         self._ledger = Ledger(framed.choices, chosen)
-        self._windows = WindowWords(framed.windows)
-        self._end = day(framed.problem.until)
+        self._windows = WindowWords(framed.windows, framed.problem.zone)
+        self._end = day(framed.problem.until, framed.problem.zone)
 
     def planned(self, job: int, option: int) -> str:
         asked = self._framed.problem.jobs[job]
@@ -41,7 +41,7 @@ class Reasons:
             return " ".join([*kept, f"Its cost is not known: {asked.unknown}."])
         waiting = self._if_waiting(job, int(self._choices.window[option]))
         elsewhere = [] if kept else self._better_elsewhere(job, option)
-        deferred = [f"{asked.deferral.words}."] if asked.deferral is not None else []
+        deferred = [f"{self._deferred(asked.deferral)}."] if asked.deferral is not None else []
         return " ".join([*kept, *deferred, waiting, *elsewhere, self._costs(asked.costs)])
 
     def left_out(self, job: int) -> str:
@@ -130,7 +130,7 @@ class Reasons:
             return job.barred
         ahead = [each for each in windows if job.deferral is None or each.span.start >= job.deferral.until]
         if job.deferral is not None and not ahead:
-            return job.deferral.words
+            return self._deferred(job.deferral)
         opened = [each for each in ahead if each.opens(job.line)]
         able = [each for each in problem.crews if each.can(job)]
         if not opened:
@@ -140,6 +140,9 @@ class Reasons:
         if not any(crew.minutes(window.span) >= job.minutes for crew in able for window in opened):
             return f"no crew that could do it has {job.minutes / 60:g} h free in a window of its line"
         return f"{' or '.join(job.parts)} is not there in time for any window"
+
+    def _deferred(self, deferral: Deferral) -> str:
+        return f"Deferred until {day(deferral.until, self._framed.problem.zone)} by {deferral.by}: {deferral.why}"
 
     def _costs(self, costs: MachineCosts) -> str:
         failure, service = (self._in_words(each) for each in (costs.whole_failure, costs.preventive))

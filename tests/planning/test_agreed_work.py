@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -98,7 +98,7 @@ def test_agreed_work_in_a_planned_stop_loses_no_production():
     ],
 )
 def test_what_is_under_way_overdue_or_far_off_keeps_its_machine_from_a_service(work, why):
-    assert work.barred(NOW, NOW + 28 * DAY) == why
+    assert work.barred(NOW, NOW + 28 * DAY, UTC) == why
 
 
 def test_work_under_way_takes_what_is_left_of_its_hours():
@@ -107,7 +107,7 @@ def test_work_under_way_takes_what_is_left_of_its_hours():
 
 
 def test_hours_that_are_almost_over_are_over():
-    assert agreed(NOW - HOUR, 1).barred(NOW - timedelta(seconds=30), NOW + DAY)
+    assert agreed(NOW - HOUR, 1).barred(NOW - timedelta(seconds=30), NOW + DAY, UTC)
 
 
 def test_the_hours_of_accepted_work_are_open_to_no_other_machine_of_its_line():

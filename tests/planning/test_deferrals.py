@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from factories import at
@@ -23,7 +25,7 @@ HIGH = [0.4, 0.6, 0.8, 0.9, 0.95]
 
 
 def deferral(until):
-    return Deferral(until, "Deferred until Fri 4 Dec by Ada: the seal is on its way")
+    return Deferral(until, "Ada", "the seal is on its way")
 
 
 def test_a_deferred_service_waits_and_says_why():
@@ -31,12 +33,20 @@ def test_a_deferred_service_waits_and_says_why():
     assert schedule(problem, 2).services[0].window == "night 0"
     later = schedule(plant(job("a", deferral=deferral(NOW + 4 * DAY)), windows=problem.windows), 2)
     assert later.services[0].window == "night 7"
-    assert later.services[0].reason.startswith("Deferred until Fri 4 Dec by Ada: the seal is on its way. ")
+    assert later.services[0].reason.startswith("Deferred until Tue 1 Dec by Ada: the seal is on its way. ")
 
 
 def test_a_service_deferred_beyond_all_windows_leaves_the_machine_out():
     found = schedule(plant(job("a", deferral=deferral(NOW + 25 * DAY))), 2)
-    assert ": Deferred until Fri 4 Dec by Ada: the seal is on its way." in found.left_out[0].reason
+    assert ": Deferred until Tue 22 Dec by Ada: the seal is on its way." in found.left_out[0].reason
+
+
+def test_words_go_by_the_clock_of_the_crew():
+    sound = plant(job("a", (1e-4, 2e-4, 4e-4)), windows=[night(7)])
+    [left] = schedule(replace(sound, zone=ZoneInfo("Asia/Tokyo")), 2).left_out
+    assert "even the best window, Sat 5 Dec" in left.reason
+    [left] = schedule(sound, 2).left_out
+    assert "even the best window, Fri 4 Dec" in left.reason
 
 
 def test_a_window_that_began_before_the_deferral_ended_is_too_early():
