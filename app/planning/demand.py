@@ -17,7 +17,7 @@ import numpy as np
 from app.planning.choices import Flags, Ints
 
 # So many moments are looked at together, and so many of their spans kept: an option is in a third of them at most.
-MOST_MOMENTS, MOST_SPANS = 64, 200
+MOST_MOMENTS, MOST_SPANS = 64, 100
 # A chain that needs more is cut into so many parts, each looked at by itself.
 PARTS = 8
 
