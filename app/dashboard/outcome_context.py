@@ -51,7 +51,7 @@ class OutcomeRow:
 
 @dataclass(frozen=True)
 class OutcomesPage:
-    """`promised`: what the cards of the models say, to be held against `groups`."""
+    """`promised`: what the cards of the newest models in `groups` say, to be held against them."""
 
     frame: Frame
     filters: OutcomeFilters

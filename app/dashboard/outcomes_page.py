@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.dashboard import card, words
 from app.dashboard.context import Frame
 from app.dashboard.outcome_context import OutcomeFilters, OutcomeRow, OutcomesPage, SumRow
-from app.outcomes import reading
+from app.outcomes import reading, store
 from app.outcomes.judging import Outcome
 from app.outcomes.life import Reason
 from app.outcomes.schemas import OutcomeOut, OutcomeSumsOut, RevisionOut, ShareOut
@@ -20,6 +20,7 @@ from app.risk import model_store
 from app.risk.tables import Model
 
 OUTCOMES_PER_PAGE = 50
+MOST_PROMISED = 3
 OUTCOME_WORDS = {
     Outcome.HIT: "hit",
     Outcome.FALSE: "false warning",
@@ -60,13 +61,15 @@ class OutcomesAsked:
 
 def outcomes_page(session: Session, frame: Frame, asked: OutcomesAsked, warns_from: float) -> OutcomesPage:
     wanted = asked.filter
-    every = reading.summary_out(session, OutcomeFilter(), frame.currency)
+    choices = store.choices(session)
     # Shares of one outcome alone would say nothing.
     summary = reading.summary_out(session, replace(wanted, outcomes=()), frame.currency)
     listed = reading.outcomes_out(session, wanted, OUTCOMES_PER_PAGE, (asked.page - 1) * OUTCOMES_PER_PAGE)
     histories = reading.histories_out(session, [each.id for each in listed.outcomes])
-    models = {each.model_id: each.model_kind for each in every.groups if each.model_id is not None}
-    classes = sorted({each.asset_class for each in every.groups if each.asset_class is not None})
+    models = {each.model_id: each.kind for each in choices if each.model_id is not None}
+    classes = sorted({each.asset_class for each in choices if each.asset_class is not None})
+    shown = dict.fromkeys(each.model_id for each in summary.groups if each.model_id is not None)
+    cards = model_store.models_by_id(session, [*shown][:MOST_PROMISED])
     return OutcomesPage(
         frame=frame,
         filters=OutcomeFilters(
@@ -83,9 +86,7 @@ def outcomes_page(session: Session, frame: Frame, asked: OutcomesAsked, warns_fr
         ),
         whole=_sums(summary.whole),
         groups=tuple(_sums(each, each.model_id, each.model_kind, each.asset_class) for each in summary.groups),
-        promised=tuple(
-            said for each in models if (said := _promised(model_store.model_by_id(session, each), warns_from))
-        ),
+        promised=tuple(said for each in cards if (said := _promised(each, warns_from))),
         rows=tuple(_row(each, histories[each.id]) for each in listed.outcomes),
         warns_from=warns_from,
     )

@@ -23,7 +23,10 @@ from app.outcomes.shares import share
 from app.outcomes.store import Kept, OutcomeFilter
 
 OF_MACHINE = ("name", "site", "line")
-AS_COUNTED = ("hit", "found_in_time", "false", "missed", "unknown", "open", "lead_time_hours_median", *store.MONEY)
+AS_COUNTED = (
+    *("hit", "found_in_time", "false", "missed", "unknown", "open"),
+    *("lead_time_hours_median", "other_currency", *store.MONEY),
+)
 
 
 def outcomes_out(session: Session, wanted: OutcomeFilter, limit: int, offset: int) -> OutcomesOut:
@@ -56,7 +59,7 @@ def _revisions(kept: Iterable[Kept]) -> list[RevisionOut]:
 
 
 def summary_out(session: Session, wanted: OutcomeFilter, currency: str) -> OutcomeSummaryOut:
-    whole, *groups = store.sums(session, wanted)
+    whole, *groups = store.sums(session, wanted, currency)
     return OutcomeSummaryOut(
         whole=OutcomeSumsOut(**_sums(whole)),
         groups=[
@@ -70,9 +73,10 @@ def summary_out(session: Session, wanted: OutcomeFilter, currency: str) -> Outco
 def _sums(row: Row[Any]) -> dict[str, Any]:
     counted = row._mapping
     hits, false, missed = (counted[name] for name in ("hit", "false", "missed"))
+    caught = hits - counted["found_in_time"]
     return {
         **{name: counted[name] for name in AS_COUNTED},
         "net": counted["saved"] - counted["spent"],
         "precision": ShareOut.model_validate(share(hits, hits + false)),
-        "recall": ShareOut.model_validate(share(hits, hits + missed)),
+        "recall": ShareOut.model_validate(share(caught, caught + missed)),
     }

@@ -79,7 +79,8 @@ class ShareOut(BaseModel):
 class OutcomeSumsOut(BaseModel):
     """`found_in_time` of the hits were faults found before a failure. `net`: saved less spent.
 
-    `precision`: hits of hits and false warnings; `recall`: hits of hits and missed failures.
+    `precision`: hits of hits and false warnings; `recall`: failures that were warned of, of all failures. Money of
+    `other_currency` entries is in another one and not summed.
     """
 
     hit: int
@@ -91,6 +92,7 @@ class OutcomeSumsOut(BaseModel):
     precision: ShareOut
     recall: ShareOut
     lead_time_hours_median: float | None
+    other_currency: int
     saved: float
     spent: float
     net: float

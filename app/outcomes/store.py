@@ -167,15 +167,27 @@ def _found(query: Columns, wanted: OutcomeFilter) -> Columns:
     )
 
 
-def sums(session: Session, wanted: OutcomeFilter) -> Sequence[Row[Any]]:
-    """One row of all (`whole`), then one for each model and asset class, the newest model first."""
+def choices(session: Session) -> Sequence[Row[Any]]:
+    """The models, with their kinds, and the asset classes of which there are entries; the newest model first."""
+    columns = OutcomeRevision.model_id, Model.kind, OutcomeRevision.asset_class
+    query = _joined(select(*columns)).distinct()
+    return session.execute(query.order_by(OutcomeRevision.model_id.desc().nulls_last())).all()
+
+
+def sums(session: Session, wanted: OutcomeFilter, currency: str) -> Sequence[Row[Any]]:
+    """One row of all (`whole`), then one for each model and asset class, the newest model first.
+
+    Money of another currency is not added; `other_currency` entries have one.
+    """
     revision, told = OutcomeRevision, OutcomeRevision.outcome
     counts = [func.count().filter(told == each).label(each) for each in Outcome]
     found_in_time = func.count().filter(revision.reason == Reason.FAULT_FOUND).label("found_in_time")
     median = func.percentile_cont(0.5).within_group(revision.lead_time_hours).label("lead_time_hours_median")
-    money = [func.coalesce(func.sum(getattr(revision, name)), 0.0).label(name) for name in MONEY]
+    own = revision.currency == currency
+    money = [func.coalesce(func.sum(getattr(revision, name)).filter(own), 0.0).label(name) for name in MONEY]
+    other = func.count().filter(~own).label("other_currency")
     whole = (func.grouping(revision.model_id, revision.asset_class) == 3).label("whole")
     by = (revision.model_id, Model.kind, revision.asset_class)
-    query = _found(_joined(select(whole, *by, *counts, found_in_time, median, *money)), wanted)
+    query = _found(_joined(select(whole, *by, *counts, found_in_time, median, other, *money)), wanted)
     order = (whole.desc(), revision.model_id.desc().nulls_last(), revision.asset_class.asc().nulls_last())
     return session.execute(query.group_by(GROUPS).order_by(*order)).all()

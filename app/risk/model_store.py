@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import func, select, text
@@ -39,6 +39,11 @@ def model_by_id(session: Session, model_id: int) -> Model:
     if model is None:
         raise NotFound(f"There is no model {model_id}.")
     return model
+
+
+def models_by_id(session: Session, ids: Collection[int]) -> Sequence[Model]:
+    """The newest first."""
+    return session.scalars(select(Model).where(Model.id.in_(ids)).order_by(Model.id.desc())).all()
 
 
 def newest_report(session: Session, model_id: int) -> ModelReport | None:

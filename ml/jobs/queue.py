@@ -68,11 +68,9 @@ def make_queue(engine: Engine, settings: Settings) -> App:
     @queue.periodic(cron=REFRESH_CRON)
     @queue.task(name="refresh", lock="refresh", queueing_lock="refresh")
     def refresh_task(timestamp: int) -> None:
-        if refresh(engine, settings, memory):
+        for due in refresh(engine, settings, memory):
             with suppress(AlreadyEnqueued):
-                plan_task.defer()
-            with suppress(AlreadyEnqueued):
-                outcomes_task.defer()
+                queue.tasks[due].defer()
 
     @queue.task(name="plan", lock="plan", queueing_lock="plan")
     def plan_task() -> None:

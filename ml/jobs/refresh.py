@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import structlog
@@ -20,10 +21,10 @@ from ml.jobs.score import score
 log = structlog.get_logger()
 
 
-def refresh(engine: Engine, settings: Settings, memory: Memory | None = None) -> bool:
+def refresh(engine: Engine, settings: Settings, memory: Memory | None = None) -> Sequence[str]:
     """Bring roll-ups and risk up to date; risk needs finished buckets only, so the open ones come last.
 
-    Whether the plan now is older than what it rests on.
+    The jobs that are due now: what was scored is planned with and watched, what was changed is planned with.
     """
     now = datetime.now(UTC)
     as_of = floor_to_bucket(now, settings)
@@ -38,4 +39,4 @@ def refresh(engine: Engine, settings: Settings, memory: Memory | None = None) ->
         # Charts and counts go on, whatever is wrong with the model that serves.
         roll_up_open(engine, settings, now, as_of)
         fold_all_arrivals(engine, settings, now)
-    return bool(due or outdated)
+    return ("plan", "outcomes") if due else ("plan",) if outdated else ()

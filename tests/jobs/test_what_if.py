@@ -233,7 +233,7 @@ def test_what_was_changed_while_a_plan_failed_is_planned_anew(client, fleet, set
     with pytest.raises(BadInput):
         plan(fleet, settings, scheduling=contradicts)
     monkeypatch.setattr("ml.jobs.refresh.scoring_due", lambda *_: False)
-    assert refresh(fleet, settings)
+    assert refresh(fleet, settings) == ("plan",)
 
 
 def test_no_more_questions_wait_than_the_worker_answers_soon(client, monkeypatch):

@@ -124,11 +124,19 @@ def test_the_summary_says_shares_lead_time_and_money_and_no_rate_of_few(client, 
     assert (whole["precision"]["count"], whole["precision"]["of"]) == (9, 11)
     assert whole["precision"]["rate"] == pytest.approx(9 / 11)
     assert whole["precision"]["low"] < 9 / 11 < whole["precision"]["high"]
-    assert (whole["recall"]["count"], whole["recall"]["of"], whole["found_in_time"]) == (9, 10, 4)
+    assert (whole["recall"]["count"], whole["recall"]["of"], whole["found_in_time"]) == (5, 6, 4)
     assert (whole["lead_time_hours_median"], whole["net"], whole["lost"]) == (4, 4 * 4300 - 800, 5000)
     retired = next(group for group in summary["groups"] if group["model_kind"] == "lstm")
     assert retired["precision"] == {"count": 0, "of": 1, "rate": None, "low": None, "high": None}
     assert retired["lead_time_hours_median"] is None
+
+
+def test_money_of_another_currency_is_counted_apart_and_not_added(client, operator, make_machine, add):
+    machine = make_machine("pump-02")
+    add(machine, 1, "missed", lost=5000.0)
+    add(machine, 2, "missed", lost=50_000.0, currency="kr")
+    whole = client.get(f"{URL}/summary", headers=operator).json()["whole"]
+    assert (whole["missed"], whole["lost"], whole["other_currency"]) == (2, 5000, 1)
 
 
 def test_an_empty_ledger_has_no_rates(client, operator):
