@@ -62,7 +62,7 @@ SAID = text(f"""
     FROM machines m JOIN events failure ON failure.machine_id = m.id AND failure.kind = 'failure'
     CROSS JOIN LATERAL (
         SELECT p.as_of, p.model_id, {HORIZON} AS horizon_hours FROM {SERVED}
-            AND p.as_of <= failure.started_at
+            AND p.as_of <= failure.started_at AND p.scored_at <= failure.started_at
         ORDER BY p.as_of DESC LIMIT 1
     ) said
     WHERE m.id = ANY(:ids)
@@ -119,11 +119,11 @@ def lives(session: Session, settings: Settings, machines: Sequence[Machine], now
 def _alerts(session: Session, ids: Collection[int]) -> dict[int, list[Alert]]:
     by_machine: dict[int, list[Alert]] = defaultdict(list)
     columns = (ServedAlert.as_of, ServedAlert.horizon_hours, ServedAlert.model_id)
-    query = select(ServedAlert.machine_id, *columns, ServedAlert.probability, ServedAlert.threshold)
+    said = (ServedAlert.probability, ServedAlert.threshold, ServedAlert.scored_at)
+    query = select(ServedAlert.machine_id, *columns, *said)
     ordered = query.where(ServedAlert.machine_id.in_(ids)).order_by(ServedAlert.machine_id, ServedAlert.as_of)
-    for machine_id, as_of, hours, model_id, probability, threshold in session.execute(ordered):
-        alert = Alert(as_of, timedelta(hours=hours), model_id, probability, threshold)
-        by_machine[machine_id].append(alert)
+    for machine_id, as_of, hours, *said in session.execute(ordered):
+        by_machine[machine_id].append(Alert(as_of, timedelta(hours=hours), *said))
     return by_machine
 
 

@@ -73,7 +73,9 @@ def judge(life: Life, given_up: datetime) -> list[Judgement]:
     begin, since = 0, None
     for ending in endings(life):
         end = bisect_right(times, ending.at)
-        entries += _ended(ending, alerts[begin:end], since, life)
+        # What was scored only after an ending is hindsight: it warned nobody of it, and not wrongly either.
+        warned = [alert for alert in alerts[begin:end] if alert.scored_at <= ending.at]
+        entries += _ended(ending, warned, since, life)
         begin, since = end, ending.at
     entries += [_unfinished(chain[0], life, given_up) for chain in chains(alerts[begin:])]
     return sorted(entries, key=lambda entry: (entry.at, entry.subject))

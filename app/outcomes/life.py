@@ -27,13 +27,14 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Alert:
-    """A served prediction at or above the threshold, as it was first seen."""
+    """A served prediction at or above the threshold, as it was first seen: of `as_of`, from `scored_at` on."""
 
     as_of: datetime
     horizon: timedelta
     model_id: int
     probability: float
     threshold: float
+    scored_at: datetime
 
     @property
     def until(self) -> datetime:

@@ -26,7 +26,7 @@ def hour(hours: float) -> datetime:
 
 
 def alerts(*hours: float) -> list[Alert]:
-    return [Alert(hour(each), HORIZON, 3, 0.4, 0.15) for each in hours]
+    return [Alert(hour(each), HORIZON, 3, 0.4, 0.15, hour(each)) for each in hours]
 
 
 def event(hours: float, lasted: float | None = None, **kind: bool) -> Event:
@@ -85,6 +85,14 @@ def test_a_machine_that_comes_back_after_the_horizon_had_not_failed():
     assert judged(silent, now=500)[0][0] == "unknown"
     assert judged(replace(silent, predicted_until=hour(490)), now=500) == [("false", "horizon_over", 0)]
     assert judged(replace(silent, services=[event(400, looks=True)]), now=500)[0][0] == "false"
+
+
+def test_what_was_scored_only_after_the_machine_ended_warned_nobody_and_not_wrongly():
+    late = replace(alerts(10)[0], scored_at=hour(10.9))
+    assert judged(Life([late], [event(10.2)], said=said(10.2))) == [("missed", "not_warned", 10.2)]
+    assert judged(Life([late], [event(10.9)])) == [("hit", "failed", 10)]
+    assert judged(Life([*alerts(9), late], [event(10.2)])) == [("hit", "failed", 9)]
+    assert judged(Life([late], services=[renewal(10.2)])) == []
 
 
 def test_flapping_is_one_warning_and_silence_longer_than_a_horizon_begins_another():

@@ -103,6 +103,30 @@ def test_a_second_score_may_be_the_first_that_warns(session, make_machine, serve
     assert ledger() == [("open", "undecided", 10)]
 
 
+def test_a_score_after_the_failure_makes_no_hit_of_a_miss(
+    session, make_machine, make_event, served, keep_ledger, ledger
+):
+    machine = make_machine()
+    served(machine, until=10)
+    failure(make_event, machine, 10.2)
+    keep_ledger(machine, 10.3)
+    said = session.scalars(select(Prediction).order_by(Prediction.as_of.desc())).first()
+    said.probabilities, said.scored_at = HIGH, said.as_of + HOUR / 2
+    session.flush()
+    assert keep_ledger(machine, 10.6) == 0
+    assert ledger() == [("missed", "not_warned", 10.2)]
+
+
+def test_a_model_that_first_spoke_after_the_failure_missed_nothing(
+    make_machine, make_event, served, keep_ledger, ledger
+):
+    machine = make_machine()
+    served(machine, until=0, scored_at=BEGIN + HOUR / 2)
+    failure(make_event, machine, 0.2)
+    keep_ledger(machine, 1)
+    assert ledger() == []
+
+
 def test_what_nobody_was_shown_is_no_warning(make_machine, make_model, served, keep_ledger, ledger):
     machine = make_machine(decommissioned_at=BEGIN + 50 * HOUR)
     shadow = make_model("shadow", promoted_at=None)

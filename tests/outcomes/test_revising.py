@@ -16,7 +16,7 @@ from app.outcomes.shares import share
 
 BEGIN, HOUR = at("2026-11-01 00:00"), timedelta(hours=1)
 LATER = BEGIN + 999 * HOUR
-ALERT = Alert(BEGIN, 168 * HOUR, 3, 0.4, 0.15)
+ALERT = Alert(BEGIN, 168 * HOUR, 3, 0.4, 0.15, BEGIN)
 FAILURE = Event(7, BEGIN + 50 * HOUR, recorded_at=BEGIN + 60 * HOUR)
 WITHDRAWN = {7: Withdrawal("failure", FAILURE.at, "person Pia", "It was another machine {x}.")}
 
