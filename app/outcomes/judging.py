@@ -77,7 +77,7 @@ def judge(life: Life, given_up: datetime) -> list[Judgement]:
         warned = [alert for alert in alerts[begin:end] if alert.scored_at <= ending.at]
         entries += _ended(ending, warned, since, life)
         begin, since = end, ending.at
-    entries += [_unfinished(chain[0], life, given_up) for chain in chains(alerts[begin:])]
+    entries += [_unfinished(chain, life, given_up) for chain in chains(alerts[begin:])]
     return sorted(entries, key=lambda entry: (entry.at, entry.subject))
 
 
@@ -86,46 +86,61 @@ def _ended(ending: Ending, alerts: Sequence[Alert], since: datetime | None, life
     caught = [alert for alert in alerts if ending.catches and alert.until > ending.at]
     others = [alert for alert in alerts if not (ending.catches and alert.until > ending.at)]
     for chain in chains(others):
-        yield _cut_off(chain[0], ending, life)
+        yield _cut_off(chain, ending, life)
     if caught:
         yield _decided(caught[0], Outcome.HIT, ending)
     elif ending.reason is Reason.FAILED:
         yield from _unwarned(ending, since, life)
 
 
-def _cut_off(first: Alert, ending: Ending, life: Life) -> Judgement:
+def _cut_off(chain: Sequence[Alert], ending: Ending, life: Life) -> Judgement:
+    first = chain[0]
     if first.until > ending.at:
-        return _looked_at(first, ending.at, life) or _decided(first, Outcome.UNKNOWN, ending)
-    return _looked_at(first, first.until, life) or _false(first, life)
-
-
-def _unfinished(first: Alert, life: Life, given_up: datetime) -> Judgement:
-    looked_at = _looked_at(first, first.until, life)
+        return _looked_at(chain, ending.at, life) or _decided(first, Outcome.UNKNOWN, ending)
+    looked_at = _looked_at(chain, first.until, life)
     if looked_at is not None:
         return looked_at
-    if life.seen_until is not None and first.until <= life.seen_until:
-        return _false(first, life)
-    if first.until <= given_up:
-        return _decided(first, Outcome.UNKNOWN, Ending(first.until, Reason.STOPPED))
-    return _warning(first, Outcome.OPEN, Reason.UNDECIDED)
+    # Being taken away is no sign that it ran until then.
+    taken_away = ending.reason is Reason.DECOMMISSIONED
+    return _stopped(first) if taken_away and not _outlasted(first, life) else _false(chain, life)
 
 
-def _looked_at(first: Alert, limit: datetime, life: Life) -> Judgement | None:
+def _unfinished(chain: Sequence[Alert], life: Life, given_up: datetime) -> Judgement:
+    first = chain[0]
+    looked_at = _looked_at(chain, first.until, life)
+    if looked_at is not None:
+        return looked_at
+    if _outlasted(first, life):
+        return _false(chain, life)
+    return _stopped(first) if first.until <= given_up else _warning(first, Outcome.OPEN, Reason.UNDECIDED)
+
+
+def _outlasted(first: Alert, life: Life) -> bool:
+    return life.seen_until is not None and first.until <= life.seen_until
+
+
+def _stopped(first: Alert) -> Judgement:
+    return _decided(first, Outcome.UNKNOWN, Ending(first.until, Reason.STOPPED))
+
+
+def _looked_at(chain: Sequence[Alert], limit: datetime, life: Life) -> Judgement | None:
     """False before its time, where somebody looked while it stood and found the machine well."""
+    first = chain[0]
     for look in life.looks:
         if look.found in LOOKED and first.as_of <= look.at < limit:
             ending = Ending(look.at, LOOKED[look.found], work_order_id=look.work_order_id)
-            return _decided(first, Outcome.FALSE, ending, serviced=_serviced(first, life))
+            return _decided(first, Outcome.FALSE, ending, serviced=_serviced(chain, life))
     return None
 
 
-def _false(first: Alert, life: Life) -> Judgement:
-    over = Ending(first.until, Reason.HORIZON_OVER)
-    return _decided(first, Outcome.FALSE, over, serviced=_serviced(first, life))
+def _false(chain: Sequence[Alert], life: Life) -> Judgement:
+    over = Ending(chain[0].until, Reason.HORIZON_OVER)
+    return _decided(chain[0], Outcome.FALSE, over, serviced=_serviced(chain, life))
 
 
-def _serviced(first: Alert, life: Life) -> bool:
-    return any(first.as_of <= each.at < first.until and not each.looks for each in life.services)
+def _serviced(chain: Sequence[Alert], life: Life) -> bool:
+    begin, end = chain[0].as_of, chain[-1].until
+    return any(begin <= each.at < end and not each.looks for each in life.services)
 
 
 def _unwarned(ending: Ending, since: datetime | None, life: Life) -> Iterator[Judgement]:

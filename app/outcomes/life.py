@@ -112,7 +112,7 @@ ORDER = (Reason.FAILED, Reason.FAULT_FOUND, Reason.SERVICED, Reason.DECOMMISSION
 def endings(life: Life) -> list[Ending]:
     """By time, one a time, none after the decommissioning."""
     orders = {look.at: look.work_order_id for look in life.looks}
-    found = [Ending(each.at, Reason.FAILED, each, orders.get(each.at)) for each in life.failures]
+    found = [Ending(each.at, Reason.FAILED, each, orders.get(each.at)) for each in _while_running(life.failures)]
     found += [
         Ending(each.at, Reason.FAULT_FOUND, work_order_id=each.work_order_id)
         for each in life.looks
@@ -126,6 +126,16 @@ def endings(life: Life) -> list[Ending]:
         if life.decommissioned_at is None or each.at <= life.decommissioned_at:
             by_time.setdefault(each.at, each)
     return list(by_time.values())
+
+
+def _while_running(failures: Sequence[Event]) -> Iterator[Event]:
+    """What fails while the machine stands with a failure is the same one, told twice or of another component."""
+    until = None
+    for each in failures:
+        if until is None or each.at >= until:
+            yield each
+        if each.ended_at is not None:
+            until = each.ended_at if until is None else max(until, each.ended_at)
 
 
 def running(life: Life) -> Iterator[Alert]:

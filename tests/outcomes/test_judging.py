@@ -146,6 +146,13 @@ def test_nothing_is_said_of_a_machine_that_stands_or_is_gone():
     assert judged(gone) == []
 
 
+def test_a_failure_told_of_a_machine_that_lay_down_already_is_the_same_failure():
+    life = Life(alerts(0), [event(50, lasted=6), event(53), event(55.9, lasted=9), event(60)])
+    assert judged(replace(life, said=said(53))) == [("hit", "failed", 0)]
+    again = replace(life, failures=[*life.failures[:2], event(56)], said=said(56, before=0))
+    assert [each[0] for each in judged(again)] == ["hit", "missed"]
+
+
 def test_a_visit_within_a_longer_one_does_not_end_it():
     services = [event(10, lasted=40), event(12, lasted=1)]
     assert judged(Life(alerts(30), services=services)) == []
@@ -197,6 +204,21 @@ def test_a_false_warning_knows_whether_somebody_serviced_for_it():
     assert not one(Life(alerts(0), services=[event(168)])).serviced
 
 
+def test_a_service_late_in_a_long_warning_was_spent_on_it():
+    long = alerts(*range(401))
+    assert one(Life(long, services=[event(567)])).serviced
+    assert not one(Life(long, services=[event(568)])).serviced
+    assert judge(Life(long, [event(400.5)], [event(200)]), LATER)[0].serviced
+
+
+def test_being_taken_away_long_after_the_predictions_stopped_proves_nothing_false():
+    silent = Life(alerts(0), predicted_until=hour(20), decommissioned_at=hour(400))
+    assert judged(silent, now=500) == [("unknown", "predictions_stopped", 0)]
+    assert judged(replace(silent, predicted_until=hour(170)), now=500) == [("false", "horizon_over", 0)]
+    looked = replace(silent, looks=[Look(hour(30), Found.NOTHING_WRONG, 12)])
+    assert judged(looked, now=500) == [("false", "nothing_wrong", 0)]
+
+
 def test_each_alert_keeps_the_horizon_of_its_own_model():
     short = replace(alerts(0)[0], horizon=timedelta(days=1))
     assert judged(Life([short], [event(30)], said=said(30)))[0] == ("false", "horizon_over", 0)
@@ -208,16 +230,23 @@ def test_nothing_at_all_is_no_entry():
 
 
 HOURS = st.lists(st.integers(0, 1500), max_size=60, unique=True).map(sorted)
-FAILED = st.lists(st.integers(1, 1500).map(lambda each: each + 0.5), max_size=6, unique=True).map(sorted)
+FAILED = st.dictionaries(
+    st.integers(1, 1500).map(lambda each: each + 0.5),
+    st.none() | st.integers(0, 60).map(lambda each: each / 2),
+    max_size=6,
+)
 
 
 @given(HOURS, FAILED)
-def test_the_ledger_counts_as_the_card_does(warned, failed):
-    """A year of hourly moments of one machine, all of which the card judges."""
-    life = Life(alerts(*warned), [event(each) for each in failed], predicted_until=LATER)
-    life = replace(life, said={hour(each): Said(hour(each - 0.5), 3, HORIZON) for each in failed})
+def test_the_ledger_counts_as_the_card_does(warned, lasted):
+    """A year of hourly moments of one machine; the card judges those at which it ran."""
+    failed = sorted(lasted)
+    stands = [(each, each + lasted[each]) for each in failed if lasted[each] is not None]
+    as_of = np.array([each for each in range(1501) if not any(begin < each < end for begin, end in stands)], float)
+    life = Life(alerts(*warned), [event(each, lasted[each]) for each in failed], predicted_until=LATER)
+    spoke = {each: as_of[as_of <= each].max() for each in failed}
+    life = replace(life, said={hour(each): Said(hour(spoke[each]), 3, HORIZON) for each in failed})
     entries = judge(life, LATER)
-    as_of = np.arange(0, 1501.0)
     upcoming = np.searchsorted(failed, as_of) if failed else np.zeros(len(as_of), int)
     to_failure = np.append(failed, np.inf)[upcoming] - as_of
     truth = to_failure < HORIZON / HOUR
