@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.fleet.tables import Machine
 from app.outcomes import facts, store
 from app.outcomes.judging import judge
+from app.outcomes.life import Life
 from app.outcomes.money import Costs, money_of
 from app.outcomes.revising import Revision, remembering, revisions
 from app.planning.assembly import costs_of_class, needs_of, recorded_costs
@@ -39,15 +40,16 @@ def keep(session: Session, settings: Settings, ids: Collection[int], now: dateti
 
 def _new_rows(session: Session, settings: Settings, due: Collection[int], now: datetime) -> list[dict[str, Any]]:
     machines = session.scalars(select(Machine).where(Machine.id.in_(due)).order_by(Machine.id)).all()
-    lives, kept = facts.lives(session, settings, machines, now), store.entries(session, due)
+    lives, kept = facts.lives(session, settings, machines, now), facts.entries(session, due)
     withdrawn, plant = facts.withdrawals(session, due), resources(session)
     repair_hours = recorded_repair_hours(session, now)
     given_up = now - limits_of(settings).stale_after
     return [
-        _row(machine, revision, _costs(machine, settings, plant, repair_hours), settings.currency, now)
+        _row(machine, life, revision, _costs(machine, settings, plant, repair_hours), settings.currency, now)
         for machine in machines
-        for entries, life in [(kept[machine.id], lives[machine.id])]
-        for revision in revisions(entries, judge(remembering(life, entries), given_up), withdrawn)
+        for entries in [kept[machine.id]]
+        for life in [remembering(lives[machine.id], entries)]
+        for revision in revisions(entries, judge(life, given_up), withdrawn)
     ]
 
 
@@ -63,7 +65,9 @@ def _costs(
     return Costs(costs.preventive, costs.whole_failure, settings.look_cost)
 
 
-def _row(machine: Machine, revision: Revision, costs: Costs, currency: str, now: datetime) -> dict[str, Any]:
+def _row(
+    machine: Machine, life: Life, revision: Revision, costs: Costs, currency: str, now: datetime
+) -> dict[str, Any]:
     entry = revision.judgement
     return {
         "machine_id": machine.id,
@@ -83,6 +87,8 @@ def _row(machine: Machine, revision: Revision, costs: Costs, currency: str, now:
         "horizon_hours": entry.horizon / timedelta(hours=1) if entry.horizon else None,
         "event_id": entry.event.id if entry.event else None,
         "work_order_id": entry.work_order_id,
+        "serviced": entry.serviced,
+        "predicted_until": life.predicted_until,
         "preventive_cost": costs.preventive,
         "failure_cost": costs.failure,
         "currency": currency,

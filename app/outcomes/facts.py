@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from app.fleet.event_rule import INSPECTION, PREVENTIVE, REPLACEMENT
@@ -14,9 +15,10 @@ from app.fleet.tables import Event as StoredEvent
 from app.fleet.tables import EventKind, Machine, WithdrawnEvent
 from app.orders.finding_rule import Outcome as Found
 from app.orders.tables import WorkFinding, WorkOrder
-from app.outcomes.life import Alert, Event, Life, Look, Said
-from app.outcomes.revising import Withdrawal
-from app.outcomes.tables import OutcomeMark, ServedAlert
+from app.outcomes.judging import Outcome, Subject
+from app.outcomes.life import Alert, Event, Life, Look, Reason, Said
+from app.outcomes.revising import Entry, Withdrawal
+from app.outcomes.tables import OutcomeMark, OutcomeRevision, ServedAlert
 from app.risk.assess import STATUS_HORIZON_HOURS
 from app.risk.curve_sql import probability_at
 from app.risk.reading_risk import limits_of
@@ -29,7 +31,8 @@ SERVED = """predictions p JOIN models ON models.id = p.model_id
     WHERE p.machine_id = m.id AND p.not_enough_data IS NULL AND p.probabilities IS NOT NULL
         AND p.scored_at BETWEEN models.promoted_at AND coalesce(models.served_until, 'infinity')
         AND p.scored_at <= p.as_of + CAST(:stale_after AS interval)"""
-# The threshold is `app.risk.assess`'s, the plant's. A score may come again for a time that was looked at already.
+# The threshold is `app.risk.assess`'s, the plant's. A score may come again for a time that was looked at already,
+# of the next model too: the first that warned counts.
 NOTE = text(f"""
     INSERT INTO served_alerts (machine_id, as_of, model_id, probability, threshold, horizon_hours, scored_at)
     SELECT m.id, said.as_of, said.model_id, said.probability, :threshold, said.horizon_hours, said.scored_at
@@ -39,9 +42,10 @@ NOTE = text(f"""
             {probability_at(HORIZON)} AS probability
         FROM {SERVED}
             AND p.as_of > coalesce(mark.looked_until - CAST(:stale_after AS interval), '-infinity')
-        ORDER BY p.as_of, models.promoted_at DESC
+            AND {probability_at(HORIZON)} >= :threshold
+        ORDER BY p.as_of, p.scored_at
     ) said
-    WHERE m.id = ANY(:ids) AND said.probability >= :threshold
+    WHERE m.id = ANY(:ids)
     ON CONFLICT DO NOTHING RETURNING machine_id
 """)  # noqa: S608  (text of our own)
 TOLD = text("""
@@ -63,7 +67,12 @@ SAID = text(f"""
     CROSS JOIN LATERAL (
         SELECT p.as_of, p.model_id, {HORIZON} AS horizon_hours FROM {SERVED}
             AND p.as_of <= failure.started_at AND p.scored_at <= failure.started_at
-        ORDER BY p.as_of DESC LIMIT 1
+            AND NOT EXISTS (
+                SELECT FROM events visit
+                WHERE visit.machine_id = m.id AND visit.kind IN ('failure', 'service')
+                    AND visit.started_at < p.as_of AND visit.ended_at > p.as_of
+            )
+        ORDER BY p.as_of DESC, p.scored_at DESC LIMIT 1
     ) said
     WHERE m.id = ANY(:ids)
 """)  # noqa: S608
@@ -119,11 +128,12 @@ def lives(session: Session, settings: Settings, machines: Sequence[Machine], now
 def _alerts(session: Session, ids: Collection[int]) -> dict[int, list[Alert]]:
     by_machine: dict[int, list[Alert]] = defaultdict(list)
     columns = (ServedAlert.as_of, ServedAlert.horizon_hours, ServedAlert.model_id)
-    said = (ServedAlert.probability, ServedAlert.threshold, ServedAlert.scored_at)
-    query = select(ServedAlert.machine_id, *columns, *said)
+    told = (ServedAlert.probability, ServedAlert.threshold, ServedAlert.scored_at)
+    query = select(ServedAlert.machine_id, *columns, *told)
     ordered = query.where(ServedAlert.machine_id.in_(ids)).order_by(ServedAlert.machine_id, ServedAlert.as_of)
-    for machine_id, as_of, hours, *said in session.execute(ordered):
-        by_machine[machine_id].append(Alert(as_of, timedelta(hours=hours), *said))
+    for machine_id, as_of, hours, model_id, probability, threshold, scored_at in session.execute(ordered):
+        alert = Alert(as_of, timedelta(hours=hours), model_id, probability, threshold, scored_at)
+        by_machine[machine_id].append(alert)
     return by_machine
 
 
@@ -145,6 +155,31 @@ def _looks(session: Session, ids: Collection[int]) -> dict[int, list[Look]]:
     for machine_id, found in session.execute(query.order_by(WorkFinding.started_at, WorkFinding.id)):
         at = found.failed_at or found.started_at
         by_machine[machine_id].append(Look(at, Found(found.outcome), found.work_order_id))
+    return by_machine
+
+
+def entries(session: Session, ids: Collection[int]) -> dict[int, list[Entry]]:
+    """By machine the newest revisions."""
+    by_machine: dict[int, list[Entry]] = {each: [] for each in ids}
+    entry = (OutcomeRevision.machine_id, OutcomeRevision.subject, OutcomeRevision.at)
+    newest = select(OutcomeRevision).ext(distinct_on(*entry)).order_by(*entry, OutcomeRevision.revision.desc())
+    for row in session.scalars(newest.where(OutcomeRevision.machine_id.in_(ids))):
+        by_machine[row.machine_id].append(
+            Entry(
+                Subject(row.subject),
+                row.at,
+                row.revision,
+                Outcome(row.outcome),
+                Reason(row.reason),
+                row.decided_at,
+                row.model_id,
+                row.horizon_hours,
+                row.event_id,
+                row.work_order_id,
+                row.serviced,
+                row.predicted_until,
+            )
+        )
     return by_machine
 
 

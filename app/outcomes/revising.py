@@ -24,12 +24,13 @@ WORDS = {
     Reason.STOPPED: "The predictions stopped before the horizon ended.",
     Reason.NOT_PREDICTED: "The machine failed on {at}{told}; nothing usable was predicted of it.",
 }
+SPENT = " It was serviced while the warning stood."
 TAKEN_BACK = "Nothing is left that this entry rests on."
 
 
 @dataclass(frozen=True)
 class Entry:
-    """The newest revision of an entry, as it is kept."""
+    """The newest revision of an entry, as it is kept; `predicted_until` as the machine was known then."""
 
     subject: Subject
     at: datetime
@@ -41,6 +42,8 @@ class Entry:
     horizon_hours: float | None
     event_id: int | None
     work_order_id: int | None
+    serviced: bool = False
+    predicted_until: datetime | None = None
 
     @property
     def key(self) -> Key:
@@ -67,9 +70,10 @@ class Revision:
 def remembering(life: Life, entries: Sequence[Entry]) -> Life:
     """With what the ledger knew from predictions that were dropped since: what was decided stays so."""
     said = {each.at: _said(each) for each in entries if each.subject is Subject.FAILURE}
-    ends = [each.decided_at for each in entries if each.reason is Reason.HORIZON_OVER and each.decided_at]
-    until = max((*ends, *((life.predicted_until,) if life.predicted_until else ())), default=None)
-    return replace(life, said={**said, **life.said}, predicted_until=until)
+    missed = {each.at: said[each.at] for each in entries if each.outcome is Outcome.MISSED}
+    ends = (life.predicted_until, *(each.predicted_until for each in entries))
+    until = max((each for each in ends if each is not None), default=None)
+    return replace(life, said={**said, **life.said, **missed}, predicted_until=until)
 
 
 def _said(entry: Entry) -> Said:
@@ -98,8 +102,9 @@ def revisions(
 def _same(entry: Entry, judgement: Judgement) -> bool:
     """Whether nothing of what was judged differs; what things cost may change without a word."""
     event_id = judgement.event.id if judgement.event else None
-    return (entry.outcome, entry.reason, entry.decided_at, entry.event_id, entry.work_order_id) == (
+    return (entry.outcome, entry.reason, entry.decided_at, entry.event_id, entry.work_order_id, entry.serviced) == (
         judgement.outcome, judgement.reason, judgement.decided_at, event_id, judgement.work_order_id,
+        judgement.serviced,
     )  # fmt: skip
 
 
@@ -111,11 +116,12 @@ def _withdrawal(entry: Entry | None, withdrawn: Mapping[int, Withdrawal]) -> str
 def because_of(judgement: Judgement) -> str:
     event, at = judgement.event, judgement.decided_at
     recorded_at = event.recorded_at if event else None
-    return WORDS[judgement.reason].format(
+    said = WORDS[judgement.reason].format(
         at=_time(at) if at else "",
         told=f" (recorded on {_time(recorded_at)})" if recorded_at else "",
         order=judgement.work_order_id,
     )
+    return said + SPENT if judgement.serviced else said
 
 
 def _time(moment: datetime) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Text, func
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
@@ -29,7 +29,8 @@ class ServedAlert(Base):
 class OutcomeRevision(Base):
     """What became of a warning or an unwarned failure, as known when it was recorded; the newest one counts.
 
-    `event_id` outlives an event that is withdrawn. Money is in `currency` at the costs of that day.
+    `event_id` outlives an event that is withdrawn, and `predicted_until`, when the machine's last usable prediction
+    was, those that are dropped. Money is in `currency` at the costs of that day.
     """
 
     __tablename__ = "outcomes"
@@ -58,6 +59,8 @@ class OutcomeRevision(Base):
     horizon_hours: Mapped[float | None]
     event_id: Mapped[int | None]
     work_order_id: Mapped[int | None] = mapped_column(ForeignKey("work_orders.id"))
+    serviced: Mapped[bool] = mapped_column(server_default=text("false"))
+    predicted_until: Mapped[datetime | None]
     preventive_cost: Mapped[float]
     failure_cost: Mapped[float]
     saved: Mapped[float]

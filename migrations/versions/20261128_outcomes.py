@@ -51,6 +51,8 @@ def upgrade() -> None:
         sa.Column("horizon_hours", sa.Float(), nullable=True),
         sa.Column("event_id", sa.Integer(), nullable=True),
         sa.Column("work_order_id", sa.Integer(), nullable=True),
+        sa.Column("serviced", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("predicted_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("preventive_cost", sa.Float(), nullable=False),
         sa.Column("failure_cost", sa.Float(), nullable=False),
         sa.Column("saved", sa.Float(), nullable=False),

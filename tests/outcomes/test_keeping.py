@@ -127,6 +127,31 @@ def test_a_model_that_first_spoke_after_the_failure_missed_nothing(
     assert ledger() == []
 
 
+def test_the_model_that_warned_first_counts_where_two_scored_the_same_hour(
+    make_machine, make_model, served, champion, keep_ledger, ledger
+):
+    machine = make_machine()
+    champion.status, champion.served_until = "retired", BEGIN + 10.3 * HOUR
+    second = make_model("champion", promoted_at=BEGIN + 10.3 * HOUR)
+    served(machine, risky=[10])
+    served(machine, until=10, model=second, scored_at=BEGIN + 10.4 * HOUR)
+    keep_ledger(machine, 10.5)
+    assert ledger(model=champion.id) == ledger() == [("open", "undecided", 10)]
+
+
+def test_the_model_that_spoke_last_missed_it(
+    make_machine, make_model, make_event, served, champion, session, keep_ledger
+):
+    machine = make_machine()
+    champion.status, champion.served_until = "retired", BEGIN + 10.3 * HOUR
+    second = make_model("champion", promoted_at=BEGIN + 10.3 * HOUR)
+    served(machine, until=10)
+    served(machine, model=second, risky=[10], probabilities=LOW, scored_at=BEGIN + 10.4 * HOUR)
+    failure(make_event, machine, 11)
+    keep_ledger(machine, 12)
+    assert [each.model_id for each in revisions(session)] == [second.id]
+
+
 def test_what_nobody_was_shown_is_no_warning(make_machine, make_model, served, keep_ledger, ledger):
     machine = make_machine(decommissioned_at=BEGIN + 50 * HOUR)
     shadow = make_model("shadow", promoted_at=None)
@@ -229,6 +254,74 @@ def test_predictions_that_retention_dropped_change_nothing(
     session.execute(text("DELETE FROM predictions"))
     make_event(machine, "service", code="inspection", started_at=BEGIN + 390 * HOUR)
     assert (keep_ledger(machine), ledger()) == (0, before)
+
+
+def test_a_miss_stays_one_where_retention_spared_an_older_prediction(
+    session, make_machine, make_event, served, keep_ledger, ledger
+):
+    machine = make_machine(failure_cost=8000.0)
+    served(machine, until=600)
+    failure(make_event, machine, 500)
+    keep_ledger(machine)
+    session.execute(
+        text(
+            "DELETE FROM predictions WHERE as_of <> :spared AND NOT EXISTS"
+            " (SELECT FROM latest_predictions WHERE prediction_id = predictions.id)"
+        ),
+        {"spared": BEGIN + 24 * HOUR},
+    )
+    make_event(machine, "service", code="inspection", started_at=BEGIN + 590 * HOUR)
+    assert (keep_ledger(machine), ledger()) == (0, [("missed", "not_warned", 500)])
+
+
+def test_an_inspection_taken_back_no_longer_proves_that_the_machine_ran(
+    session, make_machine, make_event, served, keep_ledger, ledger
+):
+    machine = make_machine()
+    served(machine, risky=[0], until=20)
+    keep_ledger(machine)
+    inspection = make_event(machine, "service", code="inspection", started_at=BEGIN + 400 * HOUR)
+    keep_ledger(machine)
+    assert ledger() == [("false", "horizon_over", 0)]
+    withdraw(session, PIA, machine, [inspection.id], "It was another machine.")
+    assert keep_ledger(machine) == 1
+    assert ledger() == [("unknown", "predictions_stopped", 0)]
+
+
+def test_a_service_told_after_its_warning_was_false_is_spent_in_another_revision(
+    session, make_machine, make_event, served, keep_ledger
+):
+    machine = make_machine(preventive_cost=700.0)
+    served(machine, risky=[0], until=200)
+    keep_ledger(machine)
+    make_event(machine, "service", code="preventive", component="radial bearing", started_at=BEGIN + 100 * HOUR)
+    assert [keep_ledger(machine), keep_ledger(machine)] == [1, 0]
+    first, second = revisions(session)
+    assert (first.spent, second.spent, second.outcome) == (100, 700, "false")
+    assert second.because == f"{first.because} It was serviced while the warning stood."
+
+
+def test_a_second_failure_in_the_downtime_of_the_first_costs_nothing_more(
+    session, make_machine, make_event, served, keep_ledger, ledger
+):
+    machine = make_machine(failure_cost=5000.0)
+    served(machine, risky=[0, 51, 52], until=60)
+    failure(make_event, machine, 50, ended_at=BEGIN + 56 * HOUR)
+    failure(make_event, machine, 53)
+    keep_ledger(machine)
+    assert ledger() == [("hit", "failed", 0)]
+    assert sum(each.lost for each in revisions(session)) == 5000
+
+
+def test_what_was_predicted_while_a_machine_stood_is_no_word_of_its_failure(
+    make_machine, make_event, served, keep_ledger, ledger
+):
+    machine = make_machine()
+    served(machine, until=150)
+    make_event(machine, "service", code="inspection", started_at=BEGIN, ended_at=BEGIN + 190 * HOUR)
+    failure(make_event, machine, 191)
+    keep_ledger(machine)
+    assert ledger() == [("unknown", "not_predicted", 191)]
 
 
 def test_a_decommissioning_still_ahead_decides_nothing(session, make_machine, served, keep_ledger, ledger):

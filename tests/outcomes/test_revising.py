@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from factories import at
@@ -21,15 +21,16 @@ FAILURE = Event(7, BEGIN + 50 * HOUR, recorded_at=BEGIN + 60 * HOUR)
 WITHDRAWN = {7: Withdrawal("failure", FAILURE.at, "person Pia", "It was another machine {x}.")}
 
 
-def kept(judgement: Judgement, revision: int = 1) -> Entry:
+def kept(judgement: Judgement, revision: int = 1, predicted_until: datetime | None = None) -> Entry:
     return Entry(
         judgement.subject, judgement.at, revision, judgement.outcome, judgement.reason, judgement.decided_at,
         judgement.model_id, 168.0, judgement.event.id if judgement.event else None, judgement.work_order_id,
+        judgement.serviced, predicted_until,
     )  # fmt: skip
 
 
 def entries_of(life: Life) -> list[Entry]:
-    return [kept(each) for each in judge(life, LATER)]
+    return [kept(each, predicted_until=life.predicted_until) for each in judge(life, LATER)]
 
 
 def test_the_first_revision_says_what_happened_and_when_it_was_told():
@@ -71,6 +72,14 @@ def test_a_miss_stays_what_it_was_when_the_predictions_are_gone(spoke):
     life = Life(failures=[FAILURE], said={FAILURE.at: Said(FAILURE.at - spoke * HOUR, 3, 168 * HOUR)})
     forgotten = remembering(Life(failures=[FAILURE]), entries_of(life))
     assert list(revisions(entries_of(life), judge(forgotten, LATER), {})) == []
+
+
+def test_a_miss_outlasts_an_old_prediction_that_a_plan_kept():
+    life = Life(failures=[FAILURE], said={FAILURE.at: Said(FAILURE.at - HOUR, 3, 168 * HOUR)})
+    old = Life(failures=[FAILURE], said={FAILURE.at: Said(FAILURE.at - 200 * HOUR, 3, 168 * HOUR)})
+    assert list(revisions(entries_of(life), judge(remembering(old, entries_of(life)), LATER), {})) == []
+    (new,) = revisions(entries_of(old), judge(remembering(life, entries_of(old)), LATER), {})
+    assert new.judgement.outcome is Outcome.MISSED
 
 
 def test_the_end_of_a_horizon_stays_seen_when_the_predictions_are_gone():
