@@ -70,7 +70,7 @@ class OutcomeRevision(Base):
 
 
 class OutcomeMark(Base):
-    """How far the ledger got with a machine: can be lost, and is then made again.
+    """How far the ledger got with a machine: without it, old scores would be held to today's threshold.
 
     `told` counts what was known of it; counts instead of times, as in `ml.jobs.due`, so that nothing committed late
     is overlooked.

@@ -87,6 +87,13 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["machine_id"], ["machines.id"], name=op.f("fk_outcome_marks_machine_id_machines")),
         sa.PrimaryKeyConstraint("machine_id", name=op.f("pk_outcome_marks")),
     )
+    op.execute(
+        "CREATE TRIGGER never_deleted BEFORE DELETE ON outcome_marks FOR EACH ROW EXECUTE FUNCTION refuse_change()"
+    )
+    op.execute(
+        "CREATE TRIGGER never_emptied BEFORE TRUNCATE ON outcome_marks"
+        " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+    )
 
 
 def downgrade() -> None:

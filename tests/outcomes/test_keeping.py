@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import delete, event, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import event, select, text, update
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.orm import Session
 
 from app.fleet.actions import withdraw
 from app.orders import actions as orders
@@ -55,7 +56,7 @@ def test_twice_and_again_later_adds_nothing(session, make_machine, make_event, s
     failure(make_event, machine, 490)
     assert keep_ledger(machine) == 3
     assert [keep_ledger(machine), keep_ledger(machine, 2000)] == [0, 0]
-    session.execute(delete(OutcomeMark))
+    session.execute(update(OutcomeMark).values(told="nothing"))
     assert keep_ledger(machine) == 0
 
 
@@ -353,6 +354,8 @@ def test_other_costs_later_do_not_rewrite_the_ledger(session, make_machine, make
         "UPDATE served_alerts SET probability = 0",
         "DELETE FROM served_alerts",
         "TRUNCATE served_alerts",
+        "DELETE FROM outcome_marks",
+        "TRUNCATE outcome_marks",
     ],
 )
 def test_the_database_refuses_to_change_or_delete_what_was_kept(
@@ -393,6 +396,19 @@ def test_a_run_killed_midway_leaves_whole_machines_and_the_next_goes_on(engine, 
     monkeypatch.setattr(job, "keep", kept)
     assert job.keep_outcomes(engine, settings, NOW) == 3
     assert job.keep_outcomes(engine, settings, NOW) == 0
+
+
+def test_a_second_keeper_waits_for_the_first_and_adds_nothing(engine, settings):
+    with engine.begin() as connection:
+        connection.execute(text(FLEET), {"begin": BEGIN, "high": HIGH, "hours": 3, "machines": 2})
+    with Session(engine) as first, Session(engine) as second:
+        assert job.keep(first, settings, [1, 2], NOW) == 2
+        second.execute(text("SET LOCAL lock_timeout = '100ms'"))
+        with pytest.raises(OperationalError, match="pg_advisory_xact_lock"):
+            job.keep(second, settings, [1, 2], NOW)
+        first.commit()
+        second.rollback()
+        assert job.keep(second, settings, [1, 2], NOW) == 0
 
 
 def test_a_fleet_costs_as_many_statements_as_a_machine(session, settings, make_machine, served):
