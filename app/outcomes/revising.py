@@ -42,8 +42,8 @@ class Entry:
     horizon_hours: float | None
     event_id: int | None
     work_order_id: int | None
-    serviced: bool = False
-    predicted_until: datetime | None = None
+    serviced: bool
+    predicted_until: datetime | None
 
     @property
     def key(self) -> Key:

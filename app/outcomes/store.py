@@ -14,9 +14,8 @@ from sqlalchemy.orm import Session, aliased
 from app.errors import NotFound
 from app.fleet.tables import Machine
 from app.moment import EARLIEST, LATEST
-from app.outcomes.judging import Outcome, Subject
+from app.outcomes.judging import Outcome
 from app.outcomes.life import Reason
-from app.outcomes.revising import Entry
 from app.outcomes.tables import OutcomeMark, OutcomeRevision
 from app.risk.tables import Model
 
@@ -55,27 +54,6 @@ class OutcomeFilter:
 
 def lock_ledger(session: Session) -> None:
     session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LEDGER_LOCK})
-
-
-def entries(session: Session, ids: Collection[int]) -> dict[int, list[Entry]]:
-    """By machine the newest revisions."""
-    by_machine: dict[int, list[Entry]] = {each: [] for each in ids}
-    for row in session.scalars(select(OutcomeRevision).where(OutcomeRevision.machine_id.in_(ids), _newest())):
-        by_machine[row.machine_id].append(
-            Entry(
-                Subject(row.subject),
-                row.at,
-                row.revision,
-                Outcome(row.outcome),
-                Reason(row.reason),
-                row.decided_at,
-                row.model_id,
-                row.horizon_hours,
-                row.event_id,
-                row.work_order_id,
-            )
-        )
-    return by_machine
 
 
 def undecided(session: Session, ids: Collection[int]) -> set[int]:
