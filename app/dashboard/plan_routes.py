@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
@@ -39,16 +39,15 @@ Week = Annotated[str, Query(max_length=20)]
 Number = Annotated[int, Query(ge=1, le=2**63 - 1)]
 
 
+def plan_frame(settings: SettingsDep, principal: PrincipalDep, now: NowDep) -> Frame:
+    return frame(settings, principal, now, "plan")
+
+
+FrameDep = Annotated[Frame, Depends(plan_frame)]
+
+
 @router.get("/plan", dependencies=OPERATOR)
-def show_plan(
-    session: SessionDep,
-    settings: SettingsDep,
-    principal: PrincipalDep,
-    now: NowDep,
-    week: Week = "",
-    what_if: Number | None = None,
-) -> Response:
-    shown = frame(settings, principal, now, "plan")
+def show_plan(session: SessionDep, shown: FrameDep, week: Week = "", what_if: Number | None = None) -> Response:
     return answer(_page(session, shown, week, Typed(), what_if if shown.may_plan else None))
 
 
@@ -58,27 +57,23 @@ def _page(session: Session, shown: Frame, week: str, typed_in: Typed, number: in
 
 
 @router.post("/plan/accept", dependencies=PLANNER)
-def accept(
-    session: SessionDep, settings: SettingsDep, principal: PrincipalDep, now: NowDep, form: FormDep
-) -> Response:
+def accept(session: SessionDep, principal: PrincipalDep, now: NowDep, shown: FrameDep, form: FormDep) -> Response:
     """The proposal becomes an accepted order: later plans keep to its hours."""
     try:
         given = read_form(WorkOrderIn, form, {}, ())
         with session.begin_nested():
             actions.order_and_accept(session, principal, given.model_copy(update={"from_plan": True}), now)
     except (BadInput, Conflict, NotFound) as error:
-        return _again(session, frame(settings, principal, now, "plan"), "accept", form, error)
+        return _again(session, shown, "accept", form, error)
     return _back(form)
 
 
 @router.post("/plan/defer", dependencies=PLANNER)
-def put_off(
-    session: SessionDep, settings: SettingsDep, principal: PrincipalDep, now: NowDep, form: FormDep
-) -> Response:
+def put_off(session: SessionDep, principal: PrincipalDep, now: NowDep, shown: FrameDep, form: FormDep) -> Response:
     try:
         defer(session, principal, read_form(DeferIn, form, {}, ()), now)
     except (BadInput, NotFound) as error:
-        return _again(session, frame(settings, principal, now, "plan"), "defer", form, error)
+        return _again(session, shown, "defer", form, error)
     return _back(form)
 
 
@@ -89,16 +84,14 @@ def lift_deferral(session: SessionDep, principal: PrincipalDep, now: NowDep, for
 
 
 @router.post("/plan/pin", dependencies=PLANNER)
-def pin(
-    session: SessionDep, settings: SettingsDep, principal: PrincipalDep, now: NowDep, form: FormDep
-) -> Response:
+def pin(session: SessionDep, principal: PrincipalDep, now: NowDep, shown: FrameDep, form: FormDep) -> Response:
     """Work where the planner wants it, whatever the plan proposes."""
     try:
         given = pin_of(form)
         with session.begin_nested():
             _place(session, principal, given, now)
     except (BadInput, Conflict, NotFound) as error:
-        return _again(session, frame(settings, principal, now, "plan"), "pin", form, error)
+        return _again(session, shown, "pin", form, error)
     return RedirectResponse(f"/plan?week={given.start.date()}", 303)
 
 
@@ -110,19 +103,12 @@ def _place(session: Session, principal: Principal, given: PinForm, now: NowDep) 
 
 
 @router.post("/plan/what-if", dependencies=PLANNER)
-def ask(
-    session: SessionDep,
-    bind: BindDep,
-    settings: SettingsDep,
-    principal: PrincipalDep,
-    now: NowDep,
-    form: FormDep,
-) -> Response:
+def ask(session: SessionDep, bind: BindDep, now: NowDep, shown: FrameDep, form: FormDep) -> Response:
     try:
         question = question_of(form, loading.planned_crews(session))
         number = ask_what_if(session, bind, question, now)
     except (BadInput, TooBusy) as error:
-        return _again(session, frame(settings, principal, now, "plan"), "what-if", form, error)
+        return _again(session, shown, "what-if", form, error)
     return RedirectResponse(f"{_address(form)}&what_if={number}#what-if", 303)
 
 
