@@ -16,8 +16,8 @@ from app.outcomes.judging import judge
 from app.outcomes.life import Life
 from app.outcomes.money import Costs, money_of
 from app.outcomes.revising import Revision, remembering, revisions
-from app.planning.assembly import costs_of_class, needs_of, recorded_costs
-from app.planning.machine_costs import Given, machine_costs
+from app.planning.actions import costs_of_plant, own_costs
+from app.planning.assembly import costs_of, needs_of
 from app.planning.renewed_life import Rates
 from app.planning.resource_schemas import Resources
 from app.planning.resource_store import resources
@@ -57,11 +57,8 @@ def _costs(
     machine: Machine, settings: Settings, plant: Resources, repair_hours: Mapping[str | None, float]
 ) -> Costs:
     """As the plan counts them."""
-    own = Given(machine.preventive_cost, machine.failure_cost, machine.downtime_cost_per_hour)
-    of_class = costs_of_class(needs_of(machine.asset_class, plant))
-    recorded = recorded_costs(machine.asset_class, repair_hours)
-    of_plant = Given(settings.preventive_cost, settings.failure_cost, 0.0, 0.0)
-    costs = machine_costs(own, of_class, recorded, of_plant, Rates(0.0, 0.0))
+    own, needs = own_costs(machine), needs_of(machine.asset_class, plant)
+    costs = costs_of(own, machine.asset_class, needs, repair_hours, costs_of_plant(settings), Rates(0.0, 0.0))
     return Costs(costs.preventive, costs.whole_failure, settings.look_cost)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.announce import announce
+from app.fleet.tables import Machine
 from app.planning import resource_store, store
 from app.planning.agreed_work import Agreed
 from app.planning.assembly import Asked, Candidate, Terms, assemble
@@ -76,11 +77,19 @@ def fleet_to_plan(session: Session, settings: Settings, now: datetime, agreed: M
         for each in watched
     )
     rates = renewed_rates(store.lived(session, now), [each.curve for each in candidates if each.curve])
-    plant = Given(settings.preventive_cost, settings.failure_cost, 0.0, 0.0)
+    plant = costs_of_plant(settings)
     hours = store.recorded_repair_hours(session, now)
     terms = Terms(now, now + settings.plan_ahead, plant, rates, settings.moving_cost, settings.currency, hours)
     ids = {each.machine.key: (each.machine.id, each.prediction.id if each.prediction else None) for each in watched}
     return Fleet(candidates, kept_to, terms, ids)
+
+
+def own_costs(machine: Machine) -> Given:
+    return Given(machine.preventive_cost, machine.failure_cost, machine.downtime_cost_per_hour)
+
+
+def costs_of_plant(settings: Settings) -> Given:
+    return Given(settings.preventive_cost, settings.failure_cost, 0.0, 0.0)
 
 
 def _kept_to(session: Session, now: datetime, agreed: Mapping[int, Agreed]) -> KeptTo:
@@ -97,7 +106,7 @@ def _candidate(watched: Watched, renewed_at: datetime | None, settings: Settings
         site=machine.site,
         line=machine.line,
         asset_class=machine.asset_class,
-        costs=Given(machine.preventive_cost, machine.failure_cost, machine.downtime_cost_per_hour),
+        costs=own_costs(machine),
         curve=curve_of(said.horizons_hours, said.probabilities) if said and usable else None,
         curve_from=said.as_of if said else now,
         unknown=reason or "",

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from app.planning.agreed_work import Agreed, with_agreed
-from app.planning.machine_costs import Given, machine_costs
+from app.planning.machine_costs import Given, MachineCosts, machine_costs
 from app.planning.problem import Crew, Deferral, Job, Line, Part, Problem, Setup, Span, Window
 from app.planning.renewed_life import Rates
 from app.planning.resource_rule import DAY_KEY
@@ -101,13 +101,7 @@ def _job(machine: Candidate, needs: ServiceIn, terms: Terms) -> Job:
         site=machine.site,
         line=machine.line,
         minutes=max(round(needs.hours * 60), 1),
-        costs=machine_costs(
-            machine.costs,
-            costs_of_class(needs),
-            recorded_costs(machine.asset_class, terms.repair_hours),
-            terms.costs,
-            terms.rates,
-        ),
+        costs=costs_of(machine.costs, machine.asset_class, needs, terms.repair_hours, terms.costs, terms.rates),
         curve=machine.curve,
         curve_from=machine.curve_from,
         unknown=machine.unknown,
@@ -126,13 +120,18 @@ def needs_of(asset_class: str | None, resources: Resources) -> ServiceIn:
     return by_class.get(asset_class, by_class.get(None, SERVICE))
 
 
-def costs_of_class(needs: ServiceIn) -> Given:
-    return Given(needs.preventive_cost, needs.failure_cost, needs.downtime_cost_per_hour, needs.repair_hours)
-
-
-def recorded_costs(asset_class: str | None, repair_hours: Mapping[str | None, float]) -> Given:
-    """What failures of the class took, else those of all classes."""
-    return Given(repair_hours=repair_hours.get(asset_class, repair_hours.get(None)))
+def costs_of(
+    own: Given,
+    asset_class: str | None,
+    needs: ServiceIn,
+    repair_hours: Mapping[str | None, float],
+    plant: Given,
+    rates: Rates,
+) -> MachineCosts:
+    """`needs` are those of the class, `repair_hours` what recorded failures took: of the class, else of all."""
+    of_class = Given(needs.preventive_cost, needs.failure_cost, needs.downtime_cost_per_hour, needs.repair_hours)
+    recorded = Given(repair_hours=repair_hours.get(asset_class, repair_hours.get(None)))
+    return machine_costs(own, of_class, recorded, plant, rates)
 
 
 def _configured(resources: Resources, terms: Terms) -> tuple[Window, ...]:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from app.planning.actions import costs_of_plant, own_costs
 from app.planning.assembly import Candidate, Terms, assemble
-from app.planning.machine_costs import Given
 from app.planning.problem import Pin, Problem
 from app.planning.renewed_life import Lived, renewed_rates
 from app.planning.resource_rule import DAY_KEY
@@ -71,7 +71,7 @@ class Wearwatch:
     def _problem(self, seen: Seen, diary: Diary, now: datetime) -> Problem:
         known = self.ask(seen)
         rates = renewed_rates(lived(seen), [each for each in known.curves if each])
-        plant = Given(SETTINGS.preventive_cost, SETTINGS.failure_cost, 0.0, 0.0)
+        plant = costs_of_plant(SETTINGS)
         terms = Terms(now, now + SETTINGS.plan_ahead, plant, rates, SETTINGS.moving_cost, SETTINGS.currency)
         asked = assemble(self._candidates(seen, known, now), self._resources(diary.crews), terms)
         keys = seen.machines["key"]
@@ -85,7 +85,7 @@ class Wearwatch:
                 site=machine.site,
                 line=machine.line,
                 asset_class=machine.asset_class,
-                costs=Given(machine.preventive_cost, machine.failure_cost, machine.downtime_cost_per_hour),
+                costs=own_costs(machine),
                 curve=curve,
                 curve_from=now,
                 unknown=unknown,
