@@ -54,7 +54,7 @@ def rows_known(history: History, until: datetime, horizon_hours: float) -> tuple
     every = Moments(history.machine, (history.bucket + 1) * history.bucket_seconds)
     seen = np.flatnonzero(in_use(history, every) & (every.as_of <= int(until.timestamp())))
     became = label(history, every.take(seen), [horizon_hours], failure_modes(history, until), until)
-    told = became.observed[:, 0]
+    told = became.exposure[:, 0] == 1
     return seen[told], (became.interval[told] == 0).astype(float)
 
 

@@ -77,10 +77,9 @@ def _each(hazards: Floats, outcomes: Outcomes) -> list[tuple[Floats, float]]:
 
 def _interval(hazards: Floats, outcomes: Outcomes, k: int) -> _Interval:
     """The rows at risk in interval k; those of failures together weigh as many as there are distinct ones."""
-    rows = outcomes.observed[:, k]
+    rows, weight = outcomes.at_risk(k)
     failed = (outcomes.interval[rows] == k).astype(float)
     distinct = len(np.unique(outcomes.failure[rows][failed == 1]))
-    weight = outcomes.weight[rows]
     weight = weight * (distinct / max(float((weight * failed).sum()), 1e-12))
     return _Interval(log_odds(hazards[rows, k].sum(axis=1)), failed, weight)
 

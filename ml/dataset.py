@@ -128,7 +128,7 @@ def training_moments(
     every = Moments(history.machine, (history.bucket + 1) * history.bucket_seconds)
     every = every.take(in_use(history, every) & (every.as_of <= seconds(until)))
     outcomes = label(history, every, horizons_hours, failure_modes(history, until), until)
-    seen = np.flatnonzero(outcomes.observed.any(axis=1))
+    seen = np.flatnonzero(outcomes.exposure.any(axis=1))
     if not len(seen):
         raise TooFewFailures(
             f"The history is too short to see what became of any moment after {min(horizons_hours):g} h."

@@ -1,9 +1,10 @@
 """What became of each moment: the next failure, its interval and mode, and where nobody could look any further.
 
 The hazard is that of failing under the maintenance that happens; docs/decisions/censoring.md weighs the rules.
-Decommissioning, a preventive service of the whole machine and the end of its data censor. The end of data is known
-beforehand, so the interval it cuts is left out for failing and surviving moments alike: keeping only the failures
-of a half-seen interval would overstate the hazard.
+Decommissioning, a preventive service of the whole machine and the end of its data censor. An interval cut by the
+first two counts for survivors by the share that was seen. The end of data is known beforehand, so the interval it
+cuts is left out for failing and surviving moments alike. Keeping the failures of cut intervals and none of their
+survivors would overstate the hazard.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from ml.endings import Flags, ended_by_failure, last_seen, renewed_at, upcoming
 from ml.failures import failures, seconds
 from ml.features.happenings import HOUR
-from ml.features.history import History, Ints, Moments
+from ml.features.history import Floats, History, Ints, Moments
 from ml.models.base import Outcomes
 
 
@@ -35,8 +36,8 @@ def label(
     elapsed = np.minimum(failed_at, renewed) - moments.as_of
     ends = horizon_seconds(horizons_hours)
     interval = np.where(failed, np.searchsorted(ends, elapsed, side="right"), len(ends))
-    numbers = np.arange(len(ends))
-    reached = np.where(failed[:, None], numbers <= interval[:, None], ends <= elapsed[:, None])
+    failing = np.arange(len(ends)) <= interval[:, None]
+    exposure = np.where(failed[:, None], failing, _share_seen(elapsed, ends))
     place = {name: index for index, name in enumerate(modes)}
     mode = np.array([place.get(name, len(modes) - 1) for name in found["mode"]], dtype=np.int64)
     within = interval < len(ends)
@@ -44,7 +45,7 @@ def label(
         horizons_hours=tuple(float(hours) for hours in horizons_hours),
         modes=tuple(modes),
         interval=interval,
-        observed=reached,
+        exposure=exposure,
         mode=_taken(mode, failure, within),
         failure=_taken(found["row"].to_numpy(np.int64), failure, within),
         hours_to_failure=np.where(failed, elapsed / HOUR, np.nan),
@@ -65,13 +66,19 @@ def seen_until(outcomes: Outcomes, moments: Moments, end: Ints | int) -> Outcome
         horizons_hours=outcomes.horizons_hours,
         modes=outcomes.modes,
         interval=np.where(unknown, len(ends), outcomes.interval),
-        observed=outcomes.observed & (ends <= left[:, None]),
+        exposure=np.where(ends <= left[:, None], outcomes.exposure, 0.0),
         mode=np.where(unknown, -1, outcomes.mode),
         failure=np.where(unknown, -1, outcomes.failure),
         hours_to_failure=np.where(unknown, np.nan, outcomes.hours_to_failure),
         hours_observed=np.minimum(outcomes.hours_observed, left / HOUR),
         weight=outcomes.weight,
     )
+
+
+def _share_seen(elapsed: Ints, ends: Ints) -> Floats:
+    """[n, K] of each interval, by who was watched for `elapsed` seconds."""
+    begins = np.append(0, ends[:-1])
+    return np.asarray(((elapsed[:, None] - begins) / (ends - begins)).clip(0, 1))
 
 
 def horizon_seconds(horizons_hours: Sequence[float]) -> Ints:

@@ -63,7 +63,7 @@ def _since_training(saved: Saved, history: History) -> tuple[Moments, Outcomes]:
     every = Moments(history.machine, (history.bucket + 1) * history.bucket_seconds)
     later = every.take((every.as_of >= int(saved.trained_until.timestamp())) & in_use(history, every))
     outcomes = label(history, later, saved.horizons_hours, saved.modes)
-    seen = np.flatnonzero(outcomes.observed.any(axis=1))
+    seen = np.flatnonzero(outcomes.exposure.any(axis=1))
     return later.take(seen), outcomes.take(seen)
 
 

@@ -31,7 +31,8 @@ class Outcomes:
     """What became of each moment; K intervals between horizons [0, h1), [h1, h2) ..., M failure modes.
 
     interval: [n] interval the failure fell into, K where none was observed within the longest horizon.
-    observed: [n, K] the interval was reached alive and seen to its end, or holds the failure; no other is learnt.
+    exposure: [n, K] share of the interval that was seen: 1 to its end or with the failure in it, 0 where it was not
+        reached alive. What is learnt of an interval weighs so much (the actuary's exposure).
     mode: [n] position in `modes`, -1 without failure.
     failure: [n] which distinct failure (row in the events) it is, -1 without; figures are counted by failures.
     hours_to_failure: [n] NaN where unknown; hours_observed: [n] until failure, censoring or the end of data.
@@ -41,7 +42,7 @@ class Outcomes:
     horizons_hours: tuple[float, ...]
     modes: tuple[str, ...]
     interval: npt.NDArray[np.int64]
-    observed: npt.NDArray[np.bool_]
+    exposure: Floats
     mode: npt.NDArray[np.int64]
     failure: npt.NDArray[np.int64]
     hours_to_failure: Floats
@@ -56,13 +57,18 @@ class Outcomes:
             self.horizons_hours,
             self.modes,
             self.interval[rows],
-            self.observed[rows],
+            self.exposure[rows],
             self.mode[rows],
             self.failure[rows],
             self.hours_to_failure[rows],
             self.hours_observed[rows],
             self.weight[rows],
         )
+
+    def at_risk(self, k: int) -> tuple[npt.NDArray[np.int64], Floats]:
+        """The rows that saw any of interval k, and how many moments each stands for there."""
+        rows = np.flatnonzero(self.exposure[:, k])
+        return rows, self.weight[rows] * self.exposure[rows, k]
 
 
 class HazardModel(Protocol):

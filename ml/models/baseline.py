@@ -41,7 +41,7 @@ class Weibull:
         self._usual_age = float(np.nanmedian(ages)) if np.isfinite(ages).any() else 0.0
         exposure = self._years(features)
         failed = outcomes.interval[:, None] == np.arange(len(self._horizons))
-        weight = outcomes.weight[:, None] * outcomes.observed
+        weight = outcomes.weight[:, None] * outcomes.exposure
 
         def loss(at: Floats) -> float:
             chance = _hazard(exposure, np.exp(at[0]), np.exp(at[1])).clip(1e-9, 1 - 1e-9)
@@ -151,8 +151,8 @@ def _hazard(years: Floats, shape: float, scale: float) -> Floats:
 
 def _regression(scaled: Floats, outcomes: Outcomes, k: int) -> Floats:
     """Intercept and weights; a constant where the interval holds no failure, or nothing else."""
-    rows = outcomes.observed[:, k]
-    failed, weight = outcomes.interval[rows] == k, outcomes.weight[rows]
+    rows, weight = outcomes.at_risk(k)
+    failed = outcomes.interval[rows] == k
     rate = (float((weight * failed).sum()) + 1e-3) / (float(weight.sum()) + 1.0)
     if not scaled.shape[1] or failed.all() or not failed.any():
         return np.append(np.log(rate / (1 - rate)), np.zeros(scaled.shape[1]))

@@ -120,13 +120,13 @@ def _network() -> Any:
 
 
 def class_weights(outcomes: Outcomes) -> Matrix:
-    """[n, K, 1 + M] weight of each row for surviving (class 0) or failing by a mode in each observed interval."""
+    """[n, K, 1 + M] by exposure, weight of each row for surviving an interval (0) or failing in it by a mode."""
     k = np.arange(len(outcomes.horizons_hours))
     failed_here = outcomes.interval[:, None] == k
     number = np.where(failed_here, 1 + outcomes.mode[:, None].clip(0), 0)
     one_hot = number[:, :, None] == np.arange(1 + len(outcomes.modes))
     weight = outcomes.weight / max(outcomes.weight.mean(), 1e-12)
-    return np.asarray(one_hot * outcomes.observed[:, :, None] * weight[:, None, None], np.float32)
+    return np.asarray(one_hot * outcomes.exposure[:, :, None] * weight[:, None, None], np.float32)
 
 
 def base_rates(weights: Matrix) -> Floats:

@@ -57,7 +57,7 @@ def build(steps: int, channels: int, statics: int, rates: Floats, units: int, de
 
 
 def likelihood(weights: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """-sum over intervals and classes of weight x log p; unobserved intervals weigh nothing."""
+    """-sum over intervals and classes of weight x log p; unseen intervals weigh nothing."""
     return -tf.reduce_sum(weights * tf.nn.log_softmax(logits), axis=[1, 2])
 
 

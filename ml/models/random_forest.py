@@ -1,4 +1,4 @@
-"""One forest per interval on the rows still at risk and observed; its class shares are the modes' hazards."""
+"""One forest per interval on the rows still at risk; its class shares are the modes' hazards."""
 
 from __future__ import annotations
 
@@ -144,14 +144,13 @@ def sound(forest: RandomForestClassifier, features: int) -> bool:
 
 def kept_rows(outcomes: Outcomes, k: int, random: np.random.Generator) -> tuple[Rows, Floats]:
     """Every row whose failure falls into interval k, and so many of its survivors, which weigh more for it."""
-    known = np.flatnonzero(outcomes.observed[:, k])
-    failed = outcomes.interval[known] == k
-    survivors = known[~failed]
+    rows, weight = outcomes.at_risk(k)
+    failed = outcomes.interval[rows] == k
+    survivors = np.flatnonzero(~failed)
     keep = max(FEWEST_SURVIVORS, SURVIVORS_PER_FAILURE * int(failed.sum()))
     if len(survivors) <= keep:
-        return known, outcomes.weight[known]
+        return rows, weight
     chosen = np.sort(random.choice(survivors, keep, replace=False))
-    scale = outcomes.weight[survivors].sum() / max(outcomes.weight[chosen].sum(), 1e-12)
-    rows = np.concatenate([known[failed], chosen])
-    weight = np.concatenate([outcomes.weight[known[failed]], outcomes.weight[chosen] * scale])
-    return rows, weight
+    scale = weight[survivors].sum() / max(weight[chosen].sum(), 1e-12)
+    kept = np.concatenate([np.flatnonzero(failed), chosen])
+    return rows[kept], np.concatenate([weight[failed], weight[chosen] * scale])

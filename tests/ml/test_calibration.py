@@ -20,7 +20,7 @@ def simulated(n=6000, slope=1.0, shift=0.0, failures=None, seed=1):
     true = 1 / (1 + np.exp(-(slope * scores + shift)))
     fell = random.random((n, 3)) < true
     interval = np.where(fell.any(axis=1), fell.argmax(axis=1), 3)
-    observed = np.arange(3) <= interval[:, None]
+    exposure = (np.arange(3) <= interval[:, None]).astype(float)
     number = np.arange(n) if failures is None else np.arange(n) % failures
     failed = interval < 3
     nan = np.full(n, np.nan)
@@ -28,7 +28,7 @@ def simulated(n=6000, slope=1.0, shift=0.0, failures=None, seed=1):
         HORIZONS,
         ("a", "b"),
         interval,
-        observed,
+        exposure,
         np.where(failed, 0, -1),
         np.where(failed, number, -1),
         nan,
@@ -69,7 +69,7 @@ def test_weights_count():
     hazards, outcomes = simulated()
     outcomes.weight[outcomes.interval == 3] = 5
     found = learn_calibration(hazards, outcomes)
-    survivors = outcomes.observed[:, 0]
+    survivors = outcomes.exposure[:, 0] > 0
     said = np.average(found.apply(hazards)[survivors, 0].sum(axis=1), weights=outcomes.weight[survivors])
     rate = np.average(outcomes.interval[survivors] == 0, weights=outcomes.weight[survivors])
     assert abs(said - rate) < 0.2 * rate

@@ -13,14 +13,14 @@ from ml.models.base import Outcomes
 HOUR = 3600
 
 
-def outcomes_of(interval, observed, failure, hours, horizons=(24.0, 72.0)):
+def outcomes_of(interval, exposure, failure, hours, horizons=(24.0, 72.0)):
     interval = np.array(interval)
     failed = interval < len(horizons)
     return Outcomes(
         horizons,
         ("failure",),
         interval,
-        np.array(observed, bool),
+        np.array(exposure, float),
         np.where(failed, 0, -1),
         np.array(failure),
         np.array(hours, float),
@@ -34,8 +34,8 @@ def two_machines():
     """Machine 0 fails at hour 100 and is seen at 40, 60, 80 and 90; machine 1 is seen to be healthy throughout."""
     moments = Moments(np.array([0] * 4 + [1] * 4), np.array([40, 60, 80, 90] * 2) * HOUR)
     interval = [1, 1, 0, 0] + [2] * 4
-    observed = [[1, 1], [1, 1], [1, 0], [1, 0]] + [[1, 1]] * 4
-    return moments, outcomes_of(interval, observed, [7] * 4 + [-1] * 4, [60, 40, 20, 10] + [np.nan] * 4)
+    exposure = [[1, 1], [1, 1], [1, 0], [1, 0]] + [[1, 1]] * 4
+    return moments, outcomes_of(interval, exposure, [7] * 4 + [-1] * 4, [60, 40, 20, 10] + [np.nan] * 4)
 
 
 def card_of(fleet, risk, threshold=0.5, **baselines):
@@ -64,14 +64,14 @@ def test_alerts_close_together_are_one_false_alarm(two_machines):
 
 def test_rows_whose_outcome_nobody_saw_are_not_judged(two_machines):
     moments, outcomes = two_machines
-    outcomes.observed[6:, 1] = False
+    outcomes.exposure[6:, 1] = 0
     assert len(judged(moments, outcomes, 0).rows) == 8
     assert list(judged(moments, outcomes, 1).rows) == [0, 1, 4, 5]
 
 
 def test_the_last_hours_in_which_only_failures_are_known_are_not_judged(two_machines):
     moments, outcomes = two_machines
-    outcomes.observed[5:, 1] = False
+    outcomes.exposure[5:, 1] = 0
     rows = judged(moments, outcomes, 1).rows
     assert moments.as_of[rows].max() == 40 * HOUR
 

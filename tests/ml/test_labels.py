@@ -28,7 +28,7 @@ def test_a_failure_falls_into_the_interval_that_begins_before_it_and_ends_after(
     found = outcome(events_of((0, "failure", 100 + hours)), 100)
     assert found.interval[0] == interval
     assert found.hours_to_failure[0] == hours
-    assert found.observed[0].tolist() == [k <= interval for k in range(3)]
+    assert found.exposure[0].tolist() == [k <= interval for k in range(3)]
     assert (found.mode[0], found.failure[0]) == ((0, 0) if interval < 3 else (-1, -1))
 
 
@@ -36,7 +36,7 @@ def test_a_failure_a_minute_before_as_of_is_the_past():
     found = outcome(events_of((0, "failure", 99, {"minutes": 59})), 100)
     assert found.interval[0] == 3
     assert np.isnan(found.hours_to_failure[0])
-    assert found.observed.all()
+    assert (found.exposure == 1).all()
 
 
 def test_the_failures_of_other_machines_are_not_mine():
@@ -46,8 +46,8 @@ def test_the_failures_of_other_machines_are_not_mine():
 
 def test_the_end_of_the_data_leaves_out_what_nobody_saw():
     rows = [(0, hour, 1.0) for hour in range(200)]
-    assert outcome(events_of(), 200 - 24, rows).observed[0].tolist() == [True, False, False]
-    assert outcome(events_of(), 200 - 23, rows).observed[0].tolist() == [False, False, False]
+    assert outcome(events_of(), 200 - 24, rows).exposure[0].tolist() == [1, 0, 0]
+    assert outcome(events_of(), 200 - 23, rows).exposure[0].tolist() == [0, 0, 0]
     assert outcome(events_of(), 200 - 23, rows).hours_observed[0] == 23
 
 
@@ -55,33 +55,33 @@ def test_an_interval_cut_by_the_end_is_left_out_for_failures_too():
     """Else the hazard of long intervals would be counted from failures without their survivors."""
     rows = [(0, hour, 1.0) for hour in range(200)]
     found = outcome(events_of((0, "failure", 110)), 100, rows)
-    assert found.observed[0].tolist() == [True, False, False]
+    assert found.exposure[0].tolist() == [1, 0, 0]
     cut = outcome(events_of((0, "failure", 160)), 150, rows)
     assert cut.interval[0] == 0
-    assert cut.observed[0, 0]
+    assert cut.exposure[0, 0]
     cut = outcome(events_of((0, "failure", 165)), 140, rows)
     assert cut.interval[0] == 1
-    assert not cut.observed[0, 1]
+    assert not cut.exposure[0, 1]
 
 
 def test_a_machine_run_to_failure_was_not_cut_off():
     rows = [(0, hour, 1.0) for hour in range(200)]
     found = outcome(events_of((0, "failure", 200)), 150, rows)
     assert found.interval[0] == 1
-    assert found.observed[0].tolist() == [True, True, False]
+    assert found.exposure[0].tolist() == [1, 1, 0]
 
 
 def test_after_its_last_failure_a_machine_is_watched_to_its_last_reading_only():
     rows = [(0, hour, 1.0) for hour in range(210)]
     found = outcome(events_of((0, "failure", 200)), 205, rows)
     assert found.hours_observed[0] == 5
-    assert not found.observed.any()
+    assert not found.exposure.any()
 
 
 def test_what_happens_from_until_on_is_not_known():
     found = outcome(events_of((0, "failure", 130)), 100, until=time_at(130))
     assert found.interval[0] == 3
-    assert found.observed[0].tolist() == [True, False, False]
+    assert found.exposure[0].tolist() == [1, 0, 0]
     assert found.hours_observed[0] == 30
 
 
@@ -92,7 +92,7 @@ def test_decommissioning_censors():
     ):
         found = outcome(hour=100, **told)
         assert found.interval[0] == 3
-        assert found.observed[0].tolist() == [True, False, False]
+        assert found.exposure[0].tolist() == [1, (50 - 24) / 48, 0]
         assert found.hours_observed[0] == 50
 
 
@@ -100,7 +100,7 @@ def test_decommissioning_censors():
 def test_a_preventive_service_or_a_replacement_of_the_whole_machine_censors(code):
     found = outcome(events_of((0, "service", 150, {"code": code}), (0, "failure", 160)), 100)
     assert found.interval[0] == 3
-    assert found.observed[0].tolist() == [True, False, False]
+    assert found.exposure[0].tolist() == [1, (50 - 24) / 48, 0]
 
 
 @pytest.mark.parametrize(
@@ -175,13 +175,13 @@ def test_looking_from_earlier_is_the_same_as_labelling_then():
             whole.take(moments.as_of <= time_at(hour).timestamp()), past, int(time_at(hour).timestamp())
         )
         np.testing.assert_array_equal(cut.interval, then.interval)
-        np.testing.assert_array_equal(cut.observed, then.observed)
+        np.testing.assert_array_equal(cut.exposure, then.exposure)
         np.testing.assert_array_equal(cut.failure, then.failure)
         np.testing.assert_allclose(cut.hours_observed, then.hours_observed)
 
 
-def test_a_machine_without_readings_or_events_is_never_observed():
+def test_a_machine_without_readings_or_events_is_never_seen():
     history = history_of(LONG, machines=machines_of(2))
     found = label(history, moments_at((1, 100)), HORIZONS, ("failure",))
-    assert not found.observed.any()
+    assert not found.exposure.any()
     assert found.hours_observed[0] == 0

@@ -62,7 +62,7 @@ def past(fleet):
     moments = Moments(machine, as_of(*hour))
     until = fleet.events["started_at"].max()
     outcomes = label(fleet, moments, (24.0, 72.0, 168.0, 336.0), MODES, until)
-    seen = outcomes.observed.any(axis=1) & ~(outcomes.failure >= len(fleet.events))
+    seen = outcomes.exposure.any(axis=1) & ~(outcomes.failure >= len(fleet.events))
     return PastFailures.learn(fleet, moments.take(seen), outcomes.take(seen), FEATURES, 0)
 
 

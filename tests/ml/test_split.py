@@ -45,8 +45,8 @@ def test_no_outcome_window_of_a_part_reaches_into_the_next():
         known = found.outcomes.take(part)
         begins = moments.as_of[later].min()
         ends = moments.as_of[part][:, None] + np.array(HORIZONS) * 3600
-        assert (ends[known.observed] <= begins).all()
-        assert (known.observed.sum(axis=0) < len(part)).all()
+        assert (ends[known.exposure > 0] <= begins).all()
+        assert (known.exposure.sum(axis=0) < len(part)).all()
         failed = known.failure >= 0
         assert (moments.as_of[part] + known.hours_to_failure * 3600 < begins)[failed].all()
 
@@ -61,7 +61,7 @@ def test_four_fifths_are_learnt_from_where_nothing_else_is_said():
 def test_the_last_part_keeps_its_outcomes():
     moments, outcomes = fleet()
     found = split(moments, outcomes, shares=THREE)
-    np.testing.assert_array_equal(found.outcomes.observed[found.parts[-1]], outcomes.observed[found.parts[-1]])
+    np.testing.assert_array_equal(found.outcomes.exposure[found.parts[-1]], outcomes.exposure[found.parts[-1]])
 
 
 def test_weights_count_as_time():

@@ -73,7 +73,7 @@ def seen_from(history, hour):
     return label(history, moments_at((0, hour)), HORIZONS, ("VIB", "other"))
 
 
-def test_a_fault_found_in_time_censors_and_is_neither_a_failure_nor_a_survival(begun, taken, events, learnt):
+def test_a_fault_found_in_time_censors_and_is_no_failure(begun, taken, events, learnt):
     taken(begun(), "done", **FAULT, **WORK)
     assert events() == [
         ("service", "corrective", "radial bearing", 150),
@@ -81,7 +81,7 @@ def test_a_fault_found_in_time_censors_and_is_neither_a_failure_nor_a_survival(b
     ]
     found = seen_from(learnt(), 100)
     assert found.interval[0] == 3
-    assert found.observed[0].tolist() == [True, False, False]
+    assert found.exposure[0].tolist() == [1, (50 - 24) / 48, 0]
     assert np.isnan(found.hours_to_failure[0])
 
 
@@ -100,7 +100,7 @@ def test_a_false_alarm_leaves_the_machine_a_survivor_with_its_features(begun, ta
     taken(begun(), "done", outcome=outcome, **WORK)
     assert events() == [("service", "inspection", None, 150)]
     history = learnt()
-    assert seen_from(history, 100).observed[0].all()
+    assert seen_from(history, 100).exposure[0].all()
     assert seen_from(history, 100).interval[0] == 3
     assert np.isnan(since_service(history, 160))
 
@@ -114,7 +114,7 @@ def test_a_routine_service_resets_features_and_censors_only_where_it_renews_the_
     taken(begun(), "done", outcome="routine", component=component, **WORK)
     history = learnt()
     assert since_service(history, 160) == 10
-    assert seen_from(history, 100).observed[0].all() == (not censored)
+    assert seen_from(history, 100).exposure[0].all() == (not censored)
 
 
 def test_a_fault_found_resets_the_features_of_the_machine_and_of_the_component(begun, taken, learnt):
@@ -177,7 +177,7 @@ def test_a_correction_takes_back_the_events_and_keeps_the_old_finding_with_who_a
     done = taken(begun(), "done", **FAULT, note="Inner race.", **WORK)
     corrected = taken(done, "correct", outcome="nothing_wrong", why="Wrong machine.")
     assert events() == [("service", "inspection", None, 150)]
-    assert seen_from(learnt(), 100).observed[0].all()
+    assert seen_from(learnt(), 100).exposure[0].all()
     assert [each["outcome"] for each in corrected["findings"]] == ["fault_found", "nothing_wrong"]
     assert corrected["findings"][0]["note"] == "Inner race."
     last = corrected["history"][-1]

@@ -15,8 +15,8 @@ from ml.models.boosting import Boosting, sound
 def test_a_channel_that_one_interval_never_saw_is_no_error(fleet):
     features, outcomes = fleet()
     values = features.values.copy()
-    values[outcomes.observed[:, 0], 0] = np.nan
-    values[np.flatnonzero(~outcomes.observed[:, 0])[:2], 0] = 1.0, 2.0
+    values[outcomes.exposure[:, 0] > 0, 0] = np.nan
+    values[np.flatnonzero(outcomes.exposure[:, 0] == 0)[:2], 0] = 1.0, 2.0
     partly = Features(features.moments, features.names, values, features.channels, features.blocks)
     assert np.isfinite(Boosting(30).fit(partly, outcomes, seed=1).hazards(partly)).all()
 

@@ -92,7 +92,7 @@ def test_fit_returns_itself_and_leaves_its_input_as_it_was(kind, small_fleet):
     assert model.fit(features, outcomes, seed=3) is model
     for field in ("values", "blocks"):
         assert np.array_equal(getattr(features, field), getattr(small_fleet[0], field), equal_nan=True)
-    for field in ("interval", "observed", "mode", "weight"):
+    for field in ("interval", "exposure", "mode", "weight"):
         assert np.array_equal(getattr(outcomes, field), getattr(small_fleet[1], field))
 
 

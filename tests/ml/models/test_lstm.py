@@ -8,12 +8,12 @@ from ml.models.lstm import base_rates, class_weights, spared_machines
 from ml.models.scaling import FARTHEST, Scaling
 
 
-def test_only_observed_intervals_have_a_weight(fleet):
+def test_only_intervals_that_were_seen_have_a_weight(fleet):
     _, outcomes = fleet()
     weights = class_weights(outcomes)
     assert weights.shape == (len(outcomes), 3, 3)
-    assert np.array_equal(weights.sum(axis=2) > 0, outcomes.observed)
-    failed = (outcomes.interval == 1) & outcomes.observed[:, 1]
+    assert np.array_equal(weights.sum(axis=2) > 0, outcomes.exposure > 0)
+    failed = (outcomes.interval == 1) & (outcomes.exposure[:, 1] > 0)
     assert (weights[failed, 1, 1:].sum(axis=1) > 0).all()
     assert (weights[failed, 1, 0] == 0).all()
 

@@ -13,15 +13,15 @@ def test_all_failures_are_kept_and_survivors_weigh_for_those_left_out(fleet, mon
     _, outcomes = fleet()
     rows, weight = kept_rows(outcomes, 1, np.random.default_rng(0))
     failed = outcomes.interval == 1
-    assert set(np.flatnonzero(failed & outcomes.observed[:, 1])) <= set(rows)
-    assert len(rows) < outcomes.observed[:, 1].sum()
-    assert np.isclose(weight.sum(), outcomes.weight[outcomes.observed[:, 1]].sum())
+    assert set(np.flatnonzero(failed & (outcomes.exposure[:, 1] > 0))) <= set(rows)
+    assert len(rows) < np.count_nonzero(outcomes.exposure[:, 1])
+    assert np.isclose(weight.sum(), (outcomes.weight * outcomes.exposure[:, 1]).sum())
 
 
 def test_rows_whose_interval_was_not_seen_teach_nothing(fleet):
     features, outcomes = fleet()
     hidden = outcomes.take(np.arange(len(outcomes)))
-    unseen = np.flatnonzero(~outcomes.observed[:, 2] & outcomes.observed[:, 1])
+    unseen = np.flatnonzero((outcomes.exposure[:, 2] == 0) & (outcomes.exposure[:, 1] > 0))
     before = RandomForest(30).fit(features, outcomes, seed=1).hazards(features)
     hidden.interval[unseen[hidden.interval[unseen] == 3]] = 2
     hidden.mode[hidden.mode < 0] = 0
