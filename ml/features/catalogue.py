@@ -93,6 +93,7 @@ LEVELS = {
     "spread": "deviation within a bucket, mean {over}",
     "baseline_difference": "mean {over} above its early baseline",
     "baseline_deviations": "mean {over} above its early baseline, in its deviations",
+    "to_usual": "mean {over} to the median of its days so far",
 }
 LEVEL_WINDOWS = {
     "mean": WINDOWS,
@@ -104,12 +105,13 @@ LEVEL_WINDOWS = {
     "spread": (DAY, WINDOWS[-1]),
     "baseline_difference": (SHORT, LONG),
     "baseline_deviations": (SHORT, LONG),
+    "to_usual": COUNTING,
 }
 
 
 def _level(channel: str, bucket_seconds: int) -> Iterable[Feature]:
     unit = channel_unit(channel)
-    units = {"slope": f"{unit} {PER_HOUR}".strip(), "baseline_deviations": "deviations"}
+    units = {"slope": f"{unit} {PER_HOUR}".strip(), "baseline_deviations": "deviations", "to_usual": ""}
     for kind, windows in LEVEL_WINDOWS.items():
         for window in windows:
             words = f"{channel_words(channel)}, {LEVELS[kind].format(over=window_words(window, bucket_seconds))}"

@@ -86,6 +86,14 @@ class Channel:
     def baseline_deviations(self, feature: Feature) -> Floats:
         return self.baseline_difference(feature) / self._baseline[1]
 
+    @cached_property
+    def _usual(self) -> Floats:
+        view = self.view
+        return view.past.medians(self.name).at(view.machine, view.end)
+
+    def to_usual(self, feature: Feature) -> Floats:
+        return share(self.mean(feature), self._usual)
+
     def load(self, feature: Feature) -> Floats:
         rated = self.view.history.machines["rated_current_a"].to_numpy(dtype=float)
         return share(self.mean(feature), np.nan_to_num(rated)[self.view.machine])
@@ -122,6 +130,7 @@ class Channel:
         "spread": spread,
         "baseline_difference": baseline_difference,
         "baseline_deviations": baseline_deviations,
+        "to_usual": to_usual,
         "load": load,
         "vibration_per_current": vibration_per_current,
         "increase": increase,

@@ -5,12 +5,18 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from ml.features.baseline import Baseline
+from ml.features.catalogue import COUNTER
 from ml.features.counter import Counter
 from ml.features.happenings import NEVER, choose, epoch_seconds
 from ml.features.history import Floats, History, Ints
+from ml.features.medians import Medians
 from ml.features.rows import Rows
+from ml.features.standstill import stood
+
+Flags = npt.NDArray[np.bool_]
 
 
 class Past:
@@ -20,6 +26,7 @@ class Past:
         self.history = history
         self.rows = Rows(history.machine, history.bucket)
         self._baselines: dict[str, Baseline] = {}
+        self._medians: dict[str, Medians] = {}
         self._counters: dict[str, Counter] = {}
         self._events: dict[tuple[str, str | None], tuple[Ints, Ints]] = {}
 
@@ -29,11 +36,22 @@ class Past:
             self._baselines[channel] = Baseline(self.rows, column, len(self.history.machines))
         return self._baselines[channel]
 
+    def medians(self, channel: str) -> Medians:
+        if channel not in self._medians:
+            column = self._column(self.history.mean, channel)
+            self._medians[channel] = Medians(self.rows, column, len(self.history.machines))
+        return self._medians[channel]
+
     def counter(self, channel: str) -> Counter:
         if channel not in self._counters:
             column = self._column(self.history.last, channel)
             self._counters[channel] = Counter(self.rows, column, len(self.history.machines))
         return self._counters[channel]
+
+    @cached_property
+    def stood(self) -> Flags:
+        """[rows]"""
+        return stood(self.history, self.rows)
 
     @cached_property
     def installed(self) -> Ints:
@@ -50,4 +68,6 @@ class Past:
         return self._events[kind, subject]
 
     def _column(self, table: Floats, channel: str) -> Floats:
-        return table[:, self.history.channels.index(channel)]
+        """Without what was measured while the machine stood."""
+        column = table[:, self.history.channels.index(channel)]
+        return column if channel == COUNTER or not self.stood.any() else np.where(self.stood, np.nan, column)

@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from ml.features.catalogue import WINDOWS, Feature, window_of
+from ml.features.catalogue import COUNTER, WINDOWS, Feature, window_of
 from ml.features.happenings import HOUR, Happenings
 from ml.features.history import Floats, Moments
-from ml.features.past import Past
+from ml.features.past import Flags, Past
 from ml.features.windows import Segments, Times, Window, share
 
 LOOK_BACK = WINDOWS[-1]
@@ -34,8 +34,16 @@ class View:
         return self._windows[back, until]
 
     def column(self, table: Floats, name: str) -> Floats:
-        """[segments, width] one channel, laid out around the moments."""
-        return self.segments.grid(table[self.segments.rows, self.history.channels.index(name)])
+        """[segments, width] one channel, laid out around the moments; unknown while the machine stood."""
+        laid = self.segments.grid(table[self.segments.rows, self.history.channels.index(name)])
+        if name != COUNTER:
+            laid[self._stood] = np.nan
+        return laid
+
+    @cached_property
+    def _stood(self) -> Flags:
+        """[segments, width]"""
+        return np.asarray(self.segments.grid(self.past.stood[self.segments.rows].astype(float)) == 1)
 
     def leading(self, table: Floats, name: str) -> Floats:
         """[segments, LEADING] of one channel, the rows up to each segment's first."""

@@ -64,6 +64,7 @@ def reference(history, moment, channel, window):
 def test_windows_agree_with_pandas_on_gappy_data(seed, share, shift):
     history = random_history(seed, machines=3, hours=700, share=share, channels=CHANNELS)
     history = replace(history, **{name: getattr(history, name) + shift for name in ("mean", "min", "max", "last")})
+    history = replace(history, machines=machines_of(3, rated_current_a=np.nan))
     moments = random_moments(seed, history, count=12, hours=760)
     features = catalogue(CHANNELS)
     built = build(history, moments, features)
@@ -103,6 +104,49 @@ def test_the_baseline_is_the_first_buckets_and_stays_when_they_have_passed():
 def test_a_baseline_without_any_deviation_gives_no_distance_in_deviations():
     history = history_of([(0, hour, 5.0) for hour in range(100)])
     assert np.isnan(value(history, "temperature_c.baseline_deviations.6", (0, 100)))
+
+
+def test_what_was_measured_while_a_machine_stood_is_not_looked_at():
+    """Rated at 10 A, it draws 5 by day and 0.04 at night, when it is cold."""
+    running = [hour % 24 >= 8 or hour == 0 for hour in range(200)]
+    rows = [(0, hour, 5.0, 70.0) if runs else (0, hour, 0.04, 20.0) for hour, runs in enumerate(running)]
+    history = history_of(rows, channels=("current_a", "temperature_c"))
+    assert value(history, "temperature_c.mean.72", (0, 200)) == 70.0
+    assert value(history, "temperature_c.min.168", (0, 200)) == 70.0
+    assert value(history, "temperature_c.baseline_difference.72", (0, 200)) == 0.0
+    assert value(history, "load.24", (0, 200)) == 0.5
+    assert value(history, "missing.168", (0, 200)) == 0.0
+    assert np.isnan(value(history, "temperature_c.mean.6", (0, 199 // 24 * 24 + 7)))
+    unrated = replace(history, machines=machines_of(1, rated_current_a=np.nan))
+    assert value(unrated, "temperature_c.min.168", (0, 200)) == 20.0
+
+
+def test_a_machine_that_never_came_near_its_rated_current_is_not_taken_to_stand():
+    """Somebody gave milliamperes; what comes later does not change what was seen before."""
+    rows = [(0, hour, 5.0, 50.0 + hour) for hour in range(48)]
+    told = {"channels": ("current_a", "temperature_c"), "machines": machines_of(1, rated_current_a=5e3)}
+    history = history_of(rows, **told)
+    assert value(history, "temperature_c.mean.6", (0, 48)) == pytest.approx(94.5)
+    later = history_of([*rows, (0, 48, 900.0, 50.0), (0, 49, 5.0, 20.0)], **told)
+    assert value(later, "temperature_c.mean.6", (0, 48)) == pytest.approx(94.5)
+    assert np.isnan(value(later, "temperature_c.mean.1", (0, 50)))
+
+
+def test_the_usual_level_is_the_median_of_the_days_that_are_over():
+    """Ten hours into a day the third is the last one whole; days count from a machine's first bucket."""
+    days = (10.0, 30.0, 20.0, 90.0)
+    rows = [(0, 5 + hour, days[hour // 24]) for hour in range(96)]
+    history = history_of(rows)
+    assert value(history, "temperature_c.to_usual.24", (0, 5 + 72)) == pytest.approx(1.0)
+    assert np.isnan(value(history, "temperature_c.to_usual.24", (0, 5 + 71)))
+    assert value(history, "temperature_c.to_usual.24", (0, 5 + 95)) == pytest.approx((20 + 23 * 90) / 24 / 20)
+    assert value(history, "temperature_c.to_usual.24", (0, 5 + 96)) == pytest.approx(90 / 25)
+
+
+@pytest.mark.parametrize("broken", [1e300, -1e300, np.inf])
+def test_the_usual_level_outlives_a_broken_day(broken):
+    rows = [(0, hour, broken if hour // 24 == 2 else 10.0 + hour // 24) for hour in range(120)]
+    assert value(history_of(rows), "temperature_c.to_usual.24", (0, 120)) == pytest.approx(14 / 13, abs=0.2)
 
 
 def test_running_hours_go_on_over_a_counter_reset_and_ignore_jitter():
