@@ -26,7 +26,7 @@ from ml.models.random_forest import Rows, kept_rows
 # Steps over all intervals, so that 25 intervals cost little more than 5; with fewer, each is larger.
 STEPS_IN_ALL = 500
 MOST_STEPS, FEWEST_STEPS = 100, 30
-LEARNT_IN_ALL = 5.0
+LEARNT_IN_ALL = 2.5
 LEAVES = 8
 SHARE_OF_FEATURES = 0.3
 # A quarter of the usual number: a third of the time, and the values of a few dozen failures need no finer ones.
