@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from app.fleet.event_rule import PREVENTIVE, REPLACEMENT
 from ml.failures import seconds
-from ml.features.happenings import NEVER, Happenings, epoch_seconds
+from ml.features.happenings import NEVER, Happenings, epoch_seconds, whole_machine
 from ml.features.history import History, Ints, Moments
 
 # A machine that ran shorter after its last failure was ended by it, not cut off by the calendar.
@@ -44,9 +43,7 @@ def upcoming(machine: Ints, at: Ints, moments: Moments) -> tuple[Ints, Ints]:
 def renewed_at(history: History, moments: Moments, found: pd.DataFrame, until: datetime | None) -> Ints:
     """When the machine next became another one: serviced as a whole before it failed, or taken away."""
     events = history.events
-    whole = (
-        (events["kind"] == "service") & events["code"].isin([PREVENTIVE, REPLACEMENT]) & events["component"].isna()
-    )
+    whole = whole_machine(events)
     machine = events.loc[whole, "machine"].to_numpy(dtype=np.int64)
     at = epoch_seconds(events.loc[whole, "started_at"])
     repairs = set(zip(found["machine"], found["at"], strict=True))

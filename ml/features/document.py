@@ -9,6 +9,7 @@ from ml.features.builder import STEPS
 from ml.features.catalogue import (
     COUNTER,
     CURRENT,
+    DAY,
     MOST_CODES,
     MOST_COMPONENTS,
     VIBRATION,
@@ -16,6 +17,7 @@ from ml.features.catalogue import (
     Feature,
     catalogue,
 )
+from ml.features.standstill import STANDING
 
 INTRODUCTION = f"""# Features
 
@@ -30,7 +32,10 @@ The table shows the channel `{VIBRATION}`; every other channel has the same colu
 `{COUNTER}` excepted. Fault codes and components have columns each, the {MOST_CODES} and {MOST_COMPONENTS} most
 frequent in training; `E1` and `bearing` stand for them. The early baseline is the mean and deviation of a machine's
 first {BASELINE_BUCKETS} buckets of a channel, and of as many as there were until then. `since_first` is empty where
-`age` is known. Services do not count inspections.
+`age` is known. Services do not count inspections, and one of the machine as a whole counts for each component.
+
+A machine that draws less than {STANDING:.0%} of its rated current stands, and what its channels show then is not
+looked at; where no rated current is known, everything is. Its days are {DAY} buckets, counted from its first one.
 
 The sequence models also see {STEPS} block means of each channel: the last {WINDOWS[-1]} buckets in equal parts.
 

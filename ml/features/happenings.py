@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from app.fleet.event_rule import INSPECTION
+from app.fleet.event_rule import INSPECTION, PREVENTIVE, REPLACEMENT
 from ml.features.history import Floats, Ints, Moments
 
 HOUR = 3600
@@ -54,10 +54,20 @@ class Happenings:
 
 
 def choose(events: pd.DataFrame, kind: str, subject: str | None) -> pd.DataFrame:
-    """Events of a kind, of one fault code or component where a subject is named. Looking is no service."""
+    """Events of a kind, of one fault code or component where a subject is named.
+
+    Looking is no service, and one that renews the machine as a whole renews each of its components.
+    """
     chosen = events[events["kind"] == kind]
     if kind == "service":
         chosen = chosen[chosen["code"] != INSPECTION]
     if subject is None:
         return chosen
-    return chosen[chosen["code" if kind == "fault_code" else "component"] == subject]
+    about = chosen["code" if kind == "fault_code" else "component"] == subject
+    return chosen[about | whole_machine(chosen)]
+
+
+def whole_machine(events: pd.DataFrame) -> pd.Series[bool]:
+    """Services after which the machine as a whole is a new one."""
+    renews = (events["kind"] == "service") & events["code"].isin([PREVENTIVE, REPLACEMENT])
+    return renews & events["component"].isna()

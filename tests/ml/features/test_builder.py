@@ -210,6 +210,14 @@ def test_since_service_counts_components_apart_and_no_inspections():
     assert np.isnan(value(history, "component.bearing.since_service", (0, 10), components=components))
 
 
+@pytest.mark.parametrize(("code", "renewed"), [("preventive", True), ("replacement", True), ("corrective", False)])
+def test_a_machine_renewed_as_a_whole_has_each_of_its_components_renewed(code, renewed):
+    events = events_of((0, "service", 5, {"component": "fan"}), (0, "service", 8, {"code": code}))
+    history = history_of([(0, h, 1.0) for h in range(20)], events)
+    assert value(history, "component.fan.since_service", (0, 10), components=["fan"]) == (2 if renewed else 5)
+    assert value(history, "component.fan.since_service", (0, 8), components=["fan"]) == 3
+
+
 def test_fault_codes_are_counted_within_their_window():
     events = events_of(*((0, "fault_code", h, {"code": c}) for h, c in [(6, "E1"), (10, "E1"), (20, "E2")]))
     history = history_of([(0, h, 1.0) for h in range(40)], events)
