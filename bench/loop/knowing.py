@@ -36,7 +36,7 @@ class Known:
 def learn(seen: Seen, seed: int = 0) -> Saved:
     """As the train job does, with the defaults as they ship."""
     until = datetime.fromtimestamp(seen.now, UTC)
-    lesson = learn_risk(seen.history(whole=True), until, HORIZONS_HOURS, seed)
+    lesson = learn_risk(seen.history(), until, HORIZONS_HOURS, seed)
     fitted = next(each.fitted for each in lesson.learnt if each.fitted.kind == KIND)
     return Saved(0, fitted, lesson.features, lesson.horizons_hours, lesson.modes, HOUR, until)
 

@@ -10,16 +10,12 @@ import pandas as pd
 from bench.sets import as_loaded
 from ml.dataset import EVENT_COLUMNS, MACHINE_COLUMNS
 from ml.features.history import Floats, History
-from ml.features.view import LOOK_BACK
 from ml.simulate.fleet import recorded
 from ml.simulate.happenings import Happening, as_table
 from ml.simulate.sensors import CHANNELS
 from ml.simulate.state import Step
 
 HOUR = 3600
-# Features look at the last week, at a machine's first two days, and at the hour counter where a service began; rows
-# between those change none of them, and years of them would be sorted anew every morning.
-KEPT_FIRST, KEPT_LAST, KEPT_BEFORE_SERVICES = 100, LOOK_BACK + 24, 24
 STEPS_AT_ONCE = 2048
 
 
@@ -51,13 +47,12 @@ class Seen:
         """[hours, machines], NaN where nothing came."""
         return self._values[max(self._steps - hours, 0) : self._steps, :, CHANNELS.index(channel)].copy()
 
-    def history(self, *, whole: bool = False) -> History:
-        """As ml.dataset would load it now; without `whole` only the rows that features of this moment look at."""
-        machine, hour = np.nonzero(self._kept() if not whole else np.ones((len(self.machines), self._steps), bool))
-        values = self._values[hour, machine][:, np.argsort(CHANNELS)]
-        sent = ~np.isnan(values).all(axis=1)
-        machine, hour, values = machine[sent], hour[sent], values[sent]
-        known = np.isfinite(values)
+    def history(self) -> History:
+        """As ml.dataset would load it now."""
+        seen = self._values[: self._steps, :, np.argsort(CHANNELS)].swapaxes(0, 1)
+        known = np.isfinite(seen)
+        machine, hour = np.nonzero(known.any(axis=2))
+        values, known = seen[machine, hour], known[machine, hour]
         return History(
             HOUR,
             as_loaded(self.machines, MACHINE_COLUMNS),
@@ -69,17 +64,6 @@ class Seen:
             events=self._events(),
             **dict.fromkeys(("mean", "min", "max", "last"), values),
         )
-
-    def _kept(self) -> np.ndarray:
-        """[machines, steps]"""
-        kept = np.zeros((len(self.machines), self._steps), bool)
-        kept[:, :KEPT_FIRST] = True
-        kept[:, max(self._steps - KEPT_LAST, 0) :] = True
-        for event in self._happened:
-            if event.kind == "service" and event.started_at >= self.start:
-                hour = (event.started_at - self.start) // HOUR
-                kept[event.machine, max(hour - KEPT_BEFORE_SERVICES, 0) : hour + 1] = True
-        return kept
 
     def _events(self) -> pd.DataFrame:
         table = as_table(self.events(), np.arange(len(self.machines)).tolist())

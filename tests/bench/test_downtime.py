@@ -13,13 +13,10 @@ import pytest
 from app.risk.curve import make_curve
 from bench.loop.asking import RiskiestFirst, Wearwatch
 from bench.loop.asking import lived as lived_through
-from bench.loop.diary import BEGINS, DAY, ENDS, HOUR, Diary, Order, works
+from bench.loop.diary import BEGINS, DAY, ENDS, Diary, Order, works
 from bench.loop.knowing import Known
 from bench.loop.life import FIRST_DAY, Plant, lived, lost_hours, repair_hours
 from bench.loop.rules import FixedInterval, RunToFailure, VibrationLimit, renewed_at
-from ml.features.builder import build
-from ml.features.catalogue import catalogue_for
-from ml.features.history import Moments
 from ml.simulate.chance import Chance
 from ml.simulate.roster import Roster
 from ml.simulate.state import FleetState
@@ -69,18 +66,6 @@ def test_what_a_policy_asked_for_itself_changes_nothing_for_others(plant):
     before = plant.seen.last("vibration_mm_s", 24)
     plant.seen.last("vibration_mm_s", 24)[:] = 99.0
     np.testing.assert_array_equal(plant.seen.last("vibration_mm_s", 24), before)
-
-
-def test_the_rows_that_a_moment_looks_at_give_the_features_of_the_whole_past(plant):
-    later = plant.copy()
-    lived(later, FixedInterval(12), 1, 25)
-    whole, kept = later.seen.history(whole=True), later.seen.history()
-    features = catalogue_for(whole.events, whole.channels, HOUR)
-    now = Moments(np.arange(6), np.full(6, later.seen.now))
-    one, other = build(whole, now, features), build(kept, now, features)
-    assert len(kept.machine) < 0.8 * len(whole.machine)
-    np.testing.assert_allclose(one.values, other.values, rtol=1e-4, atol=1e-6)
-    np.testing.assert_array_equal(one.blocks, other.blocks)
 
 
 def test_run_to_failure_is_the_plant_left_to_itself(plant):
