@@ -16,8 +16,8 @@ from typing import Any
 from app.errors import Conflict
 from ml.models.registry import KEPT
 
-# 3: boosting's levels are found once for all its chains.
-FORMAT = 3
+# 4: features do not look at a machine that stands.
+FORMAT = 4
 # A saved forest or network is only promised to load in the version that saved it.
 LIBRARIES_WITHOUT_NETWORK = ("numpy", "scikit-learn", "skops")
 LIBRARIES = (*LIBRARIES_WITHOUT_NETWORK, "keras", "tensorflow-cpu", "tensorflow")
