@@ -21,15 +21,15 @@ from app.outcomes.revising import Entry, Withdrawal
 from app.outcomes.tables import OutcomeMark, OutcomeRevision, ServedAlert
 from app.risk.assess import STATUS_HORIZON_HOURS
 from app.risk.curve_sql import probability_at
+from app.risk.history_store import SERVED_WHEN_SCORED
 from app.risk.reading_risk import limits_of
 from app.settings import Settings
 
 HORIZON = f"least({STATUS_HORIZON_HOURS}, p.horizons_hours[cardinality(p.horizons_hours)])"
 # What the pages showed as a machine's risk: usable, not stale, and of the model that served when it was scored. A
 # shadow's never was, and neither was what somebody scored afterwards for a time long past.
-SERVED = """predictions p JOIN models ON models.id = p.model_id
-    WHERE p.machine_id = m.id AND p.not_enough_data IS NULL AND p.probabilities IS NOT NULL
-        AND p.scored_at BETWEEN models.promoted_at AND coalesce(models.served_until, 'infinity')
+SERVED = f"""predictions p
+    WHERE p.machine_id = m.id AND p.not_enough_data IS NULL AND p.probabilities IS NOT NULL AND {SERVED_WHEN_SCORED}
         AND p.scored_at <= p.as_of + CAST(:stale_after AS interval)"""
 # The threshold is `app.risk.assess`'s, the plant's. A score may come again for a time that was looked at already,
 # of the next model too: the first that warned counts.
