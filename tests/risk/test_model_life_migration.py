@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from alembic import command
 from factories import HORIZONS_HOURS, at
+from migrating import moved
 from sqlalchemy import select, text
 
 from app.database import session_scope
-from app.migrate import alembic_config
 from app.risk.tables import Model
 
 
@@ -90,11 +90,3 @@ OF_BEFORE = """
         modes, card, manifest)
     VALUES ('lstm', :status, :name, '2026-11-01', :promoted, :until, 3600, '{24}', '{}', '{}', '{}')
 """
-
-
-def moved(engine, step, revision):
-    config = alembic_config()
-    with engine.connect() as connection:
-        config.attributes["connection"] = connection
-        step(config, revision)
-        connection.commit()
