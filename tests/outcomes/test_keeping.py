@@ -12,6 +12,8 @@ from app.orders import actions as orders
 from app.orders import findings
 from app.orders.findings import Moments
 from app.orders.schemas import CorrectIn, DoneIn, StartIn, StepIn, WorkOrderIn
+from app.outcomes.reading import summary_out
+from app.outcomes.store import OutcomeFilter
 from app.outcomes.tables import OutcomeMark, OutcomeRevision
 from app.risk.actions import promote, roll_back
 from app.risk.tables import Prediction
@@ -268,6 +270,34 @@ def test_a_withdrawn_failure_says_who_took_it_back_and_why(
     assert all("Pia withdrew the failure of 2026-10-" in each for each in told)
     assert all("It was another machine." in each for each in told)
     assert keep_ledger(machine) == 0
+
+
+def test_a_fault_found_without_a_warning_is_counted_apart_and_goes_with_its_finding(
+    session, make_machine, served, champion, keep_ledger, ledger, client
+):
+    machine = make_machine(failure_cost=5000.0)
+    served(machine, until=30)
+    when, modes = Moments(BEGIN + 30 * HOUR, BEGIN + 31 * HOUR), client.app.state.failure_modes
+    order = orders.add_order(session, PIA, WorkOrderIn(machine=machine.key), when.now)[0].order
+    orders.accept(session, PIA, order.id, StepIn(version=1), when.now)
+    started = StartIn(version=2, started_at=BEGIN + 20 * HOUR)
+    orders.start(session, PIA, order.id, started, when.now, when.latest)
+    found = {"outcome": "fault_found", "mode": "VIB", "component": "radial bearing"}
+    findings.finish(session, PIA, order.id, DoneIn(version=3, **found), modes, when)
+    assert keep_ledger(machine, 31) == 1
+    assert ledger(outcomes=("found",), model=champion.id) == ledger() == [("found", "found_unwarned", 20)]
+    (kept,) = revisions(session)
+    assert (kept.because, kept.lost) == (f"Work order {order.id} found a fault; no warning was in force.", 0)
+    sums = summary_out(session, OutcomeFilter(), "€").whole
+    assert (sums.found, sums.missed, sums.recall.of, sums.precision.of) == (1, 0, 0, 0)
+    session.execute(text("DELETE FROM latest_predictions"))
+    session.execute(text("DELETE FROM predictions"))
+    session.execute(update(OutcomeMark).values(told="nothing"))
+    assert keep_ledger(machine, 33) == 0
+    corrected = CorrectIn(version=4, why="Seen again.", outcome="nothing_wrong")
+    findings.correct(session, PIA, order.id, corrected, modes, when)
+    assert keep_ledger(machine, 34) == 1
+    assert ledger(outcomes=("withdrawn",)) == [("withdrawn", "taken_back", 20)]
 
 
 def test_a_finding_decides_and_its_correction_is_another_revision(
