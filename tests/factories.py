@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.fleet.tables import Machine
-from app.risk.tables import LatestPrediction, Model, Prediction
+from app.risk.tables import LatestPrediction, Model, Prediction, ServingStint
 
 HORIZONS_HOURS = [24.0, 72.0, 168.0, 336.0, 720.0]
 
@@ -24,7 +24,8 @@ def at(text_: str) -> datetime:
 
 @pytest.fixture
 def make_model(session: Session) -> Callable[..., Model]:
-    def make(status: str = "champion", **columns: object) -> Model:
+    def make(status: str = "champion", served_until: datetime | None = None, **columns: object) -> Model:
+        """It served from `promoted_at` on, without `served_until` for ever as champion, else not at all."""
         given = {
             "kind": "ensemble",
             "run": "20261120",
@@ -37,6 +38,9 @@ def make_model(session: Session) -> Callable[..., Model]:
             "manifest": {},
         }
         model = Model(status=status, **(given | columns))
+        if model.promoted_at is not None:
+            ended_at = served_until or (None if status == "champion" else model.promoted_at)
+            model.stints.append(ServingStint(started_at=model.promoted_at, ended_at=ended_at))
         session.add(model)
         session.flush()
         return model

@@ -23,7 +23,7 @@ from app.orders.schemas import ScheduleIn, StartIn, StepIn, WorkOrderIn
 from app.orders.tables import WorkOrder
 from app.outcomes.tables import OutcomeRevision
 from app.planning.tables import Plan, PlanItem
-from app.risk.tables import LatestPrediction, Model, ModelReport, Prediction
+from app.risk.tables import LatestPrediction, Model, ModelReport, Prediction, ServingStint
 from app.security.principal import Principal, Role
 
 HORIZONS = [24.0, 72.0, 168.0, 336.0, 720.0]
@@ -142,6 +142,7 @@ def _card(dice: random.Random, skill: float) -> dict[str, object]:
 
 
 def make_models(session: Session, now: datetime, dice: random.Random) -> list[Model]:
+    served_since = now - timedelta(days=40)
     models = [
         Model(
             kind=kind,
@@ -149,7 +150,8 @@ def make_models(session: Session, now: datetime, dice: random.Random) -> list[Mo
             run="r1",
             trained_until=now - timedelta(days=2),
             bucket_seconds=3600,
-            promoted_at=now - timedelta(days=40) if status == "champion" else None,
+            promoted_at=served_since if status == "champion" else None,
+            stints=[ServingStint(started_at=served_since)] if status == "champion" else [],
             horizons_hours=HORIZONS,
             modes=["VIB", "OHE"],
             card=_card(dice, skill),

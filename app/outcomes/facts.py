@@ -21,15 +21,15 @@ from app.outcomes.revising import Entry, Withdrawal
 from app.outcomes.tables import OutcomeMark, OutcomeRevision, ServedAlert
 from app.risk.assess import STATUS_HORIZON_HOURS
 from app.risk.curve_sql import probability_at
+from app.risk.history_store import SERVED_WHEN_SCORED
 from app.risk.reading_risk import limits_of
 from app.settings import Settings
 
 HORIZON = f"least({STATUS_HORIZON_HOURS}, p.horizons_hours[cardinality(p.horizons_hours)])"
 # What the pages showed as a machine's risk: usable, not stale, and of the model that served when it was scored. A
 # shadow's never was, and neither was what somebody scored afterwards for a time long past.
-SERVED = """predictions p JOIN models ON models.id = p.model_id
-    WHERE p.machine_id = m.id AND p.not_enough_data IS NULL AND p.probabilities IS NOT NULL
-        AND p.scored_at BETWEEN models.promoted_at AND coalesce(models.served_until, 'infinity')
+SERVED = f"""predictions p
+    WHERE p.machine_id = m.id AND p.not_enough_data IS NULL AND p.probabilities IS NOT NULL AND {SERVED_WHEN_SCORED}
         AND p.scored_at <= p.as_of + CAST(:stale_after AS interval)"""
 # The threshold is `app.risk.assess`'s, the plant's. A score may come again for a time that was looked at already,
 # of the next model too: the first that warned counts.
@@ -62,11 +62,18 @@ TOLD = text("""
     WHERE m.id = ANY(:ids)
 """)
 SAID = text(f"""
-    SELECT m.id, failure.started_at, said.as_of, said.model_id, said.horizon_hours
-    FROM machines m JOIN events failure ON failure.machine_id = m.id AND failure.kind = 'failure'
+    SELECT m.id, wrong.at, said.as_of, said.model_id, said.horizon_hours
+    FROM machines m
+    CROSS JOIN LATERAL (
+        SELECT started_at AS at FROM events WHERE machine_id = m.id AND kind = 'failure'
+        UNION
+        SELECT f.started_at
+        FROM work_orders o JOIN work_findings f ON f.work_order_id = o.id AND f.version = o.version
+        WHERE o.machine_id = m.id AND f.outcome = 'fault_found'
+    ) wrong
     CROSS JOIN LATERAL (
         SELECT p.as_of, p.model_id, {HORIZON} AS horizon_hours FROM {SERVED}
-            AND p.as_of <= failure.started_at AND p.scored_at <= failure.started_at
+            AND p.as_of <= wrong.at AND p.scored_at <= wrong.at
             AND NOT EXISTS (
                 SELECT FROM events visit
                 WHERE visit.machine_id = m.id AND visit.kind IN ('failure', 'service')
@@ -108,8 +115,8 @@ def lives(session: Session, settings: Settings, machines: Sequence[Machine], now
     alerts, looks = _alerts(session, ids), _looks(session, ids)
     failures, services = (_events(session, ids, kind) for kind in (EventKind.FAILURE, EventKind.SERVICE))
     said: dict[int, dict[datetime, Said]] = defaultdict(dict)
-    for machine_id, failed_at, as_of, model_id, hours in session.execute(SAID, asked):
-        said[machine_id][failed_at] = Said(as_of, model_id, timedelta(hours=hours))
+    for machine_id, at, as_of, model_id, hours in session.execute(SAID, asked):
+        said[machine_id][at] = Said(as_of, model_id, timedelta(hours=hours))
     seen = {row.id: row.as_of for row in session.execute(SEEN, asked)}
     return {
         each.id: Life(

@@ -21,21 +21,28 @@ LOOKED = {Found.NOTHING_WRONG: Reason.NOTHING_WRONG, Found.SENSOR_FAULT: Reason.
 
 
 class Outcome(StrEnum):
-    """`withdrawn`: an entry of which nothing is left, since what it rested on was taken back."""
+    """`found`: a fault that no warning was in force for. `withdrawn`: what an entry rested on was taken back."""
 
     OPEN = "open"
     HIT = "hit"
     FALSE = "false"
     MISSED = "missed"
+    FOUND = "found"
     UNKNOWN = "unknown"
     WITHDRAWN = "withdrawn"
 
 
 class Subject(StrEnum):
-    """What an entry is of: a warning, at its begin; or a failure that none was in force for, at its time."""
+    """What an entry is of: a warning, at its begin; or a failure or fault without one, at its time."""
 
     WARNING = "warning"
     FAILURE = "failure"
+
+
+UNWARNED = {
+    Reason.FAILED: (Outcome.MISSED, Reason.NOT_WARNED),
+    Reason.FAULT_FOUND: (Outcome.FOUND, Reason.FOUND_UNWARNED),
+}
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,7 @@ def _ended(ending: Ending, alerts: Sequence[Alert], since: datetime | None, life
         yield _cut_off(chain, ending, life)
     if caught:
         yield _decided(caught[0], Outcome.HIT, ending)
-    elif ending.reason is Reason.FAILED:
+    elif ending.catches:
         yield from _unwarned(ending, since, life)
 
 
@@ -144,16 +151,22 @@ def _serviced(chain: Sequence[Alert], life: Life) -> bool:
 
 
 def _unwarned(ending: Ending, since: datetime | None, life: Life) -> Iterator[Judgement]:
-    """Missed where a model spoke within the horizon and since the ending before; nothing where none ever did."""
+    """Missed, or of a fault found, where a model spoke within the horizon and since the ending before.
+
+    Else unknown, but nothing where none ever did, or of a fault: it may not have been there yet.
+    """
     said = life.said.get(ending.at)
     if said is None:
         return
     spoke = said.as_of + said.horizon > ending.at and (since is None or said.as_of > since)
+    if not spoke and ending.reason is not Reason.FAILED:
+        return
+    outcome, reason = UNWARNED[ending.reason] if spoke else (Outcome.UNKNOWN, Reason.NOT_PREDICTED)
     yield Judgement(
         Subject.FAILURE,
         ending.at,
-        Outcome.MISSED if spoke else Outcome.UNKNOWN,
-        Reason.NOT_WARNED if spoke else Reason.NOT_PREDICTED,
+        outcome,
+        reason,
         ending.at,
         said.model_id if spoke else None,
         horizon=said.horizon,

@@ -18,6 +18,7 @@ class Reason(StrEnum):
     SENSOR_FAULT = "sensor_fault"
     HORIZON_OVER = "horizon_over"
     NOT_WARNED = "not_warned"
+    FOUND_UNWARNED = "found_unwarned"
     SERVICED = "serviced"
     DECOMMISSIONED = "decommissioned"
     STOPPED = "predictions_stopped"
@@ -64,7 +65,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Said:
-    """The last usable prediction that was served before a failure."""
+    """The last usable prediction that was served before a failure, or before a fault was found."""
 
     as_of: datetime
     model_id: int
@@ -73,7 +74,8 @@ class Said:
 
 @dataclass(frozen=True)
 class Life:
-    """Each list by time. `said` is by the time of a failure; `predicted_until` is the last usable prediction's."""
+    """Each list by time. `said` is by the time of a failure or a fault found; `predicted_until` is the last usable
+    prediction's."""
 
     alerts: Sequence[Alert] = ()
     failures: Sequence[Event] = ()

@@ -24,7 +24,7 @@ from app.outcomes.store import Kept, OutcomeFilter
 
 OF_MACHINE = ("name", "site", "line")
 AS_COUNTED = (
-    *("hit", "found_in_time", "false", "missed", "unknown", "open"),
+    *("hit", "found_in_time", "false", "missed", "found", "unknown", "open"),
     *("lead_time_hours_median", "other_currency", *store.MONEY),
 )
 

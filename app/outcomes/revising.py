@@ -19,6 +19,7 @@ WORDS = {
     Reason.SENSOR_FAULT: "Work order {order} found a sensor at fault.",
     Reason.HORIZON_OVER: "The horizon ended on {at}, and the machine had not failed.",
     Reason.NOT_WARNED: "The machine failed on {at}{told}; no warning was in force.",
+    Reason.FOUND_UNWARNED: "Work order {order} found a fault; no warning was in force.",
     Reason.SERVICED: "The machine was serviced on {at}{told}: whether it would have failed, nobody can know.",
     Reason.DECOMMISSIONED: "The machine was decommissioned on {at}, before the horizon ended.",
     Reason.STOPPED: "The predictions stopped before the horizon ended.",
@@ -70,7 +71,7 @@ class Revision:
 def remembering(life: Life, entries: Sequence[Entry]) -> Life:
     """With what the ledger knew from predictions that were dropped since: what was decided stays so."""
     said = {each.at: _said(each) for each in entries if each.subject is Subject.FAILURE}
-    missed = {each.at: said[each.at] for each in entries if each.outcome is Outcome.MISSED}
+    missed = {each.at: said[each.at] for each in entries if each.outcome in (Outcome.MISSED, Outcome.FOUND)}
     ends = (life.predicted_until, *(each.predicted_until for each in entries))
     until = max((each for each in ends if each is not None), default=None)
     return replace(life, said={**said, **life.said, **missed}, predicted_until=until)

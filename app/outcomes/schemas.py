@@ -11,7 +11,7 @@ from app.outcomes.life import Reason
 
 
 class RevisionOut(BaseModel):
-    """What was known of a warning or an unwarned failure at `recorded_at`; money in `currency`, an estimate."""
+    """What was known of a warning, or a failure or fault without, at `recorded_at`; money is an estimate."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -22,7 +22,7 @@ class RevisionOut(BaseModel):
     reason: Reason
     because: str = Field(description="The reason as a sentence, with what was taken back before")
     subject: Subject
-    at: datetime = Field(description="When the warning began; of a failure without a warning, when it failed")
+    at: datetime = Field(description="When the warning began; without one, when it failed or work found a fault")
     decided_at: datetime | None
     lead_time_hours: float | None
     model_id: int | None
@@ -77,16 +77,17 @@ class ShareOut(BaseModel):
 
 
 class OutcomeSumsOut(BaseModel):
-    """`found_in_time` of the hits were faults found before a failure. `net`: saved less spent.
+    """`found_in_time` of the hits were faults found before a failure; `found` are those without a warning.
 
-    `precision`: hits of hits and false warnings; `recall`: failures that were warned of, of all failures. Money of
-    `other_currency` entries is in another one and not summed.
+    `net`: saved less spent; `precision`: hits of hits and false warnings; `recall`: failures that were warned of,
+    of all failures. Money of `other_currency` entries is in another one and not summed.
     """
 
     hit: int
     found_in_time: int
     false: int
     missed: int
+    found: int
     unknown: int
     open: int
     precision: ShareOut

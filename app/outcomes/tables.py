@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
 
-OUTCOMES = "outcome in ('open', 'hit', 'false', 'missed', 'unknown', 'withdrawn')"
+OUTCOMES = "outcome in ('open', 'hit', 'false', 'missed', 'found', 'unknown', 'withdrawn')"
 
 
 class ServedAlert(Base):
@@ -27,7 +27,7 @@ class ServedAlert(Base):
 
 
 class OutcomeRevision(Base):
-    """What became of a warning or an unwarned failure, as known when it was recorded; the newest one counts.
+    """What became of a warning, or a failure or fault without one, as known when recorded; the newest one counts.
 
     `event_id` outlives an event that is withdrawn, and `predicted_until`, when the machine's last usable prediction
     was, those that are dropped. Money is in `currency` at the costs of that day.

@@ -13,6 +13,11 @@ from app.risk.curve_sql import probability_at
 # Points are thinned to this many, keeping the highest risk of each stretch.
 MOST_POINTS = 2000
 
+SERVED_WHEN_SCORED = """EXISTS (
+    SELECT FROM serving_stints stint
+    WHERE stint.model_id = p.model_id AND p.scored_at >= stint.started_at
+        AND p.scored_at < coalesce(stint.ended_at, 'infinity')
+)"""
 # Of several models that scored the same moment, the one that served then, else the one promoted last; a model never
 # promoted was never served.
 HISTORY = """
@@ -21,8 +26,7 @@ HISTORY = """
             {probability} AS probability
         FROM predictions p JOIN models ON models.id = p.model_id AND models.promoted_at IS NOT NULL
         WHERE p.machine_id = :machine_id AND p.as_of >= :since AND p.as_of < :until
-        ORDER BY p.as_of, p.scored_at BETWEEN models.promoted_at AND coalesce(models.served_until, 'infinity') DESC,
-            models.promoted_at DESC
+        ORDER BY p.as_of, {served_when_scored} DESC, models.promoted_at DESC
     ), stretches AS (SELECT said.*, ntile(:most_points) OVER (ORDER BY as_of) AS stretch FROM said)
     SELECT DISTINCT ON (stretch) as_of, model_id, probability, anomaly_score
     FROM stretches ORDER BY stretch, probability DESC NULLS LAST, as_of
@@ -33,7 +37,8 @@ def history(
     session: Session, machine_id: int, horizon_hours: float, since: datetime, until: datetime
 ) -> Sequence[RowMapping]:
     """What was said over time of one machine, at most MOST_POINTS; a gap has probability None."""
-    query = HISTORY.format(probability=probability_at("CAST(:horizon_hours AS double precision)"))
+    probability = probability_at("CAST(:horizon_hours AS double precision)")
+    query = HISTORY.format(probability=probability, served_when_scored=SERVED_WHEN_SCORED)
     given = {
         "machine_id": machine_id,
         "horizon_hours": horizon_hours,

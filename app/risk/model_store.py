@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select, text
-from sqlalchemy.orm import Session, defer
+from sqlalchemy import func, select, text, update
+from sqlalchemy.orm import Session, defer, selectinload
 
 from app.errors import NotFound
 from app.risk.model_search import ModelSearch, models_found
-from app.risk.tables import Model, ModelReport
+from app.risk.tables import Model, ModelReport, ServingStint
 
 # One promotion at a time over all processes; the number only has to be ours.
 PROMOTION_LOCK = 7_227_001
@@ -26,8 +26,8 @@ def list_models(session: Session, search: ModelSearch) -> tuple[Sequence[Model],
         )
         or 0
     )
-    page = found.options(defer(Model.manifest)).limit(search.limit).offset(search.offset)
-    return session.scalars(page).all(), total
+    loaded = found.options(defer(Model.manifest), selectinload(Model.stints))
+    return session.scalars(loaded.limit(search.limit).offset(search.offset)).all(), total
 
 
 def kinds(session: Session) -> Sequence[str]:
@@ -67,9 +67,13 @@ def make_champion(
 ) -> None:
     """Two flushes, because at no moment may two models be champion."""
     if current is not None:
-        current.status, current.served_until = "retired", now
+        current.status = "retired"
+        # Another host's clock may be behind the one that the stint began by.
+        ended_at = func.greatest(ServingStint.started_at, now)
+        session.execute(update(ServingStint).where(ServingStint.ended_at.is_(None)).values(ended_at=ended_at))
         session.flush()
-    model.status, model.promoted_at, model.served_until = "champion", promoted_at, None
+    model.status, model.promoted_at = "champion", promoted_at
+    model.stints.append(ServingStint(started_at=now))
     session.flush()
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.risk import model_store
 from app.risk.store import champion
-from app.risk.tables import Model, ModelArtefact
+from app.risk.tables import Model, ModelArtefact, ServingStint
 from app.security.store import add_audit_entry
 
 # A model that served may be asked what it had said, and gone back to.
@@ -30,7 +30,8 @@ def prune(session: Session, runs_kept: int, now: datetime, actor: str) -> list[P
     Kept whole: the champion, its shadow, the model a rollback goes to, and all that served within the last year.
     """
     model_store.lock_promotion(session)
-    unused = or_(Model.promoted_at.is_(None), Model.served_until < now - KEPT_AFTER_SERVING)
+    lately = or_(ServingStint.ended_at.is_(None), ServingStint.ended_at >= now - KEPT_AFTER_SERVING)
+    unused = ~Model.stints.any(lately)
     current = champion(session)
     before = model_store.served_before(session, current) if current else None
     old = session.scalars(

@@ -135,6 +135,15 @@ class HistoryOut(BaseModel):
     points: list[HistoryPoint]
 
 
+class StintOut(BaseModel):
+    """A time in which a model served; it still does where `ended_at` is null."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    started_at: datetime
+    ended_at: datetime | None
+
+
 class ModelOut(BaseModel):
     """A model with its record: what it learnt from, by which code, and its figures of merit at each horizon."""
 
@@ -146,8 +155,8 @@ class ModelOut(BaseModel):
     run: str
     trained_until: datetime
     created_at: datetime
-    promoted_at: datetime | None
-    served_until: datetime | None
+    promoted_at: datetime | None = Field(description="Last; a rollback to it is no promotion")
+    stints: list[StintOut]
     pruned_at: datetime | None = Field(description="Since when it is a record only and cannot be asked or promoted")
     bucket_seconds: int
     horizons_hours: list[float]

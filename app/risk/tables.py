@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.database import Base
 
@@ -28,8 +28,8 @@ ModelStatus = Literal["champion", "shadow", "candidate", "retired"]
 class Model(Base):
     """A trained model. At most one is champion, whose predictions are served, and one its shadow, scored beside it.
 
-    `promoted_at`: when it began to serve; `served_until`: when it last ceased to, None while it serves;
-    `pruned_at`: when its parts were dropped and the record alone stayed.
+    `promoted_at`: when it was last promoted, which a rollback does not change; `pruned_at`: when its parts were
+    dropped and the record alone stayed.
     """
 
     __tablename__ = "models"
@@ -46,18 +46,39 @@ class Model(Base):
     trained_until: Mapped[datetime]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     promoted_at: Mapped[datetime | None]
-    served_until: Mapped[datetime | None]
     pruned_at: Mapped[datetime | None]
     bucket_seconds: Mapped[int]
     horizons_hours: Mapped[list[float]] = mapped_column(ARRAY(Double))
     modes: Mapped[list[str]] = mapped_column(ARRAY(Text))
     card: Mapped[dict[str, object]] = mapped_column(JSONB)
     manifest: Mapped[dict[str, object]] = mapped_column(JSONB)
+    stints: Mapped[list[ServingStint]] = relationship(order_by="ServingStint.id")
 
     @property
     def state(self) -> str:
         """Its status in words for people; of a pruned model the status no longer matters."""
         return "record only" if self.pruned_at else self.status
+
+
+class ServingStint(Base):
+    """A time in which a model served; without `ended_at` it still does. The database lets it end once."""
+
+    __tablename__ = "serving_stints"
+    __table_args__ = (
+        CheckConstraint("ended_at >= started_at", name="order"),
+        Index(
+            "uq_serving_stints_open",
+            "ended_at",
+            unique=True,
+            postgresql_where=text("ended_at IS NULL"),
+            postgresql_nulls_not_distinct=True,
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    model_id: Mapped[int] = mapped_column(ForeignKey("models.id"), index=True)
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
 
 
 class ModelArtefact(Base):

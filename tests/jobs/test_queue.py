@@ -16,7 +16,7 @@ from app.jobs.back_off import wait_after
 from app.jobs.store import list_jobs
 from app.jobs.trainings import failed_trainings, note_failed_training
 from app.outcomes.tables import OutcomeRevision
-from app.risk.tables import Model, Prediction
+from app.risk.tables import Model, Prediction, ServingStint
 from ml.jobs.queue import make_queue
 from ml.jobs.schedule import training_due
 
@@ -139,8 +139,9 @@ def test_the_worker_keeps_the_ledger_of_outcomes(engine, settings):
     with session_scope(engine) as session:
         machine = Machine(key="press-01")
         model = Model(
-            kind="ensemble", status="champion", run="r", trained_until=now, promoted_at=now - 9 * HOUR,
-            bucket_seconds=3600, horizons_hours=[168.0], modes=[], card={}, manifest={},
+            kind="ensemble", status="champion", run="r", trained_until=now,
+            stints=[ServingStint(started_at=now - 9 * HOUR)], bucket_seconds=3600, horizons_hours=[168.0],
+            modes=[], card={}, manifest={},
         )  # fmt: skip
         session.add_all([machine, model])
         session.flush()

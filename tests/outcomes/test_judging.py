@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from app.orders.finding_rule import Outcome as Found
 from app.outcomes.judging import Outcome, Subject, judge
 from app.outcomes.life import Alert, Event, Life, Look, Reason, Said
+from app.outcomes.money import Costs, Money, money_of
 from ml.judging import Judged, alert_figures, leads
 
 BEGIN = at("2026-11-01 00:00")
@@ -118,6 +119,36 @@ def test_a_failure_of_which_nobody_spoke_is_nobodys_miss():
     assert judged(Life(failures=[event(500)])) == []
     twice = Life(failures=[event(499), event(500)], said=said(499) | {hour(500): Said(hour(498), 3, HORIZON)})
     assert [each[0] for each in judged(twice)] == ["missed", "unknown"]
+
+
+def test_a_fault_found_without_a_warning_is_no_missed_failure():
+    found = Life(looks=[Look(hour(50), Found.FAULT_FOUND, 9)], said=said(50))
+    (entry,) = judge(found, LATER)
+    assert (entry.outcome, entry.reason, entry.subject, entry.work_order_id) == (
+        Outcome.FOUND, Reason.FOUND_UNWARNED, Subject.FAILURE, 9,
+    )  # fmt: skip
+    assert (entry.at, entry.model_id, money_of(entry, Costs(700, 5000, 100))) == (hour(50), 3, Money())
+    assert judged(replace(found, failures=[event(50)])) == [("missed", "not_warned", 50)]
+    assert judged(replace(found, alerts=alerts(49))) == [("hit", "fault_found", 49)]
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {},
+        {"said": said(50, before=168)},
+        {"said": said(50), "decommissioned_at": hour(49)},
+        {"said": said(50), "services": [renewal(49.5)]},
+    ],
+)
+def test_a_fault_found_of_which_no_model_could_have_spoken_is_no_entry(known):
+    assert judged(Life(looks=[Look(hour(50), Found.FAULT_FOUND, 9)], **known)) == []
+
+
+def test_what_is_found_while_a_machine_stands_with_a_failure_is_that_failure():
+    looks = [Look(hour(50), Found.FAULT_FOUND, 9)]
+    life = Life(alerts(0), [event(40, lasted=20)], looks=looks, said=said(50, before=11))
+    assert judged(life) == [("hit", "failed", 0)]
 
 
 def test_components_that_fail_together_are_one_failure_and_its_repair_is_no_service():

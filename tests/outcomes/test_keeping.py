@@ -12,7 +12,10 @@ from app.orders import actions as orders
 from app.orders import findings
 from app.orders.findings import Moments
 from app.orders.schemas import CorrectIn, DoneIn, StartIn, StepIn, WorkOrderIn
+from app.outcomes.reading import summary_out
+from app.outcomes.store import OutcomeFilter
 from app.outcomes.tables import OutcomeMark, OutcomeRevision
+from app.risk.actions import promote, roll_back
 from app.risk.tables import Prediction
 from app.security.principal import Principal, Role
 from app.settings import Settings
@@ -25,6 +28,10 @@ PIA = Principal("person", "Pia", Role.PLANNER)
 
 def failure(make_event, machine, hours, **columns):
     return make_event(machine, "failure", started_at=BEGIN + hours * HOUR, code="VIB", **columns)
+
+
+def promoted(session, model, hours):
+    promote(session, None, model.id, BEGIN + hours * HOUR, unproven=True)
 
 
 def revisions(session):
@@ -129,11 +136,11 @@ def test_a_model_that_first_spoke_after_the_failure_missed_nothing(
 
 
 def test_the_model_that_warned_first_counts_where_two_scored_the_same_hour(
-    make_machine, make_model, served, champion, keep_ledger, ledger
+    session, make_machine, make_model, served, champion, keep_ledger, ledger
 ):
     machine = make_machine()
-    champion.status, champion.served_until = "retired", BEGIN + 10.3 * HOUR
-    second = make_model("champion", promoted_at=BEGIN + 10.3 * HOUR)
+    second = make_model("candidate")
+    promoted(session, second, 10.3)
     served(machine, risky=[10])
     served(machine, until=10, model=second, scored_at=BEGIN + 10.4 * HOUR)
     keep_ledger(machine, 10.5)
@@ -144,13 +151,59 @@ def test_the_model_that_spoke_last_missed_it(
     make_machine, make_model, make_event, served, champion, session, keep_ledger
 ):
     machine = make_machine()
-    champion.status, champion.served_until = "retired", BEGIN + 10.3 * HOUR
-    second = make_model("champion", promoted_at=BEGIN + 10.3 * HOUR)
+    second = make_model("candidate")
+    promoted(session, second, 10.3)
     served(machine, until=10)
     served(machine, model=second, risky=[10], probabilities=LOW, scored_at=BEGIN + 10.4 * HOUR)
     failure(make_event, machine, 11)
     keep_ledger(machine, 12)
     assert [each.model_id for each in revisions(session)] == [second.id]
+
+
+@pytest.fixture
+def promoted_again(session, make_model, champion):
+    """The champion is replaced at hour 100, scored in the shadow of the next, and promoted anew at hour 200."""
+    second = make_model("candidate")
+    promoted(session, second, 100)
+    promoted(session, champion, 200)
+    return second
+
+
+@pytest.mark.parametrize(("risky", "became"), [([], ("missed", "not_warned", 80)), ([30], ("hit", "failed", 30))])
+def test_a_failure_of_a_models_first_stint_told_late_is_held_to_what_it_said_then(
+    make_machine, make_event, served, keep_ledger, ledger, promoted_again, risky, became
+):
+    machine = make_machine()
+    served(machine, risky=risky, until=90)
+    failure(make_event, machine, 80)
+    keep_ledger(machine, 300)
+    assert ledger() == [became]
+
+
+def test_what_a_model_said_in_the_shadow_between_two_stints_is_not_credited(
+    make_machine, make_event, served, keep_ledger, ledger, promoted_again
+):
+    machine, never_warned = make_machine("a"), make_machine("b")
+    for each in (machine, never_warned):
+        served(each, risky=[101, 150, 199])
+        failure(make_event, each, 199.5)
+    served(machine, until=190, model=promoted_again, risky=[102])
+    keep_ledger(machine, 300)
+    keep_ledger(never_warned, 300)
+    assert ledger(model=promoted_again.id) == ledger() == [("hit", "failed", 102)]
+
+
+def test_going_back_to_a_model_begins_a_stint_and_its_pause_is_none(
+    session, make_machine, make_model, served, champion, keep_ledger, ledger
+):
+    machine = make_machine()
+    promoted(session, make_model("candidate"), 10)
+    assert roll_back(session, None, BEGIN + 20 * HOUR) is champion
+    served(machine, risky=[5, *range(11, 20), 200])
+    keep_ledger(machine, 201)
+    assert ledger() == [("false", "horizon_over", 5), ("open", "undecided", 200)]
+    session.expire_all()
+    assert [(each.started_at, each.ended_at) for each in champion.stints][1:] == [(BEGIN + 20 * HOUR, None)]
 
 
 def test_what_nobody_was_shown_is_no_warning(make_machine, make_model, served, keep_ledger, ledger):
@@ -179,7 +232,8 @@ def test_the_threshold_is_the_plants_and_includes_itself(session, make_machine, 
 def test_a_model_that_looks_less_far_is_held_to_its_longest_horizon(
     session, make_machine, make_model, served, keep_ledger, ledger
 ):
-    machine, short = make_machine(), make_model("retired", horizons_hours=[24.0, 72.0], promoted_at=BEGIN)
+    stint = {"promoted_at": BEGIN, "served_until": NOW}
+    machine, short = make_machine(), make_model("retired", horizons_hours=[24.0, 72.0], **stint)
     served(machine, risky=[1], until=80, model=short, probabilities=None)
     session.execute(text("UPDATE predictions SET probabilities = '{0.1,0.2}'"))
     keep_ledger(machine, 90)
@@ -216,6 +270,34 @@ def test_a_withdrawn_failure_says_who_took_it_back_and_why(
     assert all("Pia withdrew the failure of 2026-10-" in each for each in told)
     assert all("It was another machine." in each for each in told)
     assert keep_ledger(machine) == 0
+
+
+def test_a_fault_found_without_a_warning_is_counted_apart_and_goes_with_its_finding(
+    session, make_machine, served, champion, keep_ledger, ledger, client
+):
+    machine = make_machine(failure_cost=5000.0)
+    served(machine, until=30)
+    when, modes = Moments(BEGIN + 30 * HOUR, BEGIN + 31 * HOUR), client.app.state.failure_modes
+    order = orders.add_order(session, PIA, WorkOrderIn(machine=machine.key), when.now)[0].order
+    orders.accept(session, PIA, order.id, StepIn(version=1), when.now)
+    started = StartIn(version=2, started_at=BEGIN + 20 * HOUR)
+    orders.start(session, PIA, order.id, started, when.now, when.latest)
+    found = {"outcome": "fault_found", "mode": "VIB", "component": "radial bearing"}
+    findings.finish(session, PIA, order.id, DoneIn(version=3, **found), modes, when)
+    assert keep_ledger(machine, 31) == 1
+    assert ledger(outcomes=("found",), model=champion.id) == ledger() == [("found", "found_unwarned", 20)]
+    (kept,) = revisions(session)
+    assert (kept.because, kept.lost) == (f"Work order {order.id} found a fault; no warning was in force.", 0)
+    sums = summary_out(session, OutcomeFilter(), "€").whole
+    assert (sums.found, sums.missed, sums.recall.of, sums.precision.of) == (1, 0, 0, 0)
+    session.execute(text("DELETE FROM latest_predictions"))
+    session.execute(text("DELETE FROM predictions"))
+    session.execute(update(OutcomeMark).values(told="nothing"))
+    assert keep_ledger(machine, 33) == 0
+    corrected = CorrectIn(version=4, why="Seen again.", outcome="nothing_wrong")
+    findings.correct(session, PIA, order.id, corrected, modes, when)
+    assert keep_ledger(machine, 34) == 1
+    assert ledger(outcomes=("withdrawn",)) == [("withdrawn", "taken_back", 20)]
 
 
 def test_a_finding_decides_and_its_correction_is_another_revision(
@@ -356,6 +438,12 @@ def test_other_costs_later_do_not_rewrite_the_ledger(session, make_machine, make
         "TRUNCATE served_alerts",
         "DELETE FROM outcome_marks",
         "TRUNCATE outcome_marks",
+        "DELETE FROM serving_stints",
+        "TRUNCATE serving_stints",
+        "UPDATE serving_stints SET started_at = started_at - interval '1 day'",
+        "UPDATE serving_stints SET ended_at = now(), started_at = started_at - interval '1 day'",
+        "UPDATE serving_stints SET ended_at = now(), model_id = model_id + 1",
+        "UPDATE serving_stints SET ended_at = NULL",
     ],
 )
 def test_the_database_refuses_to_change_or_delete_what_was_kept(
@@ -432,6 +520,8 @@ WITH model AS (
     INSERT INTO models (kind, status, run, trained_until, promoted_at, bucket_seconds, horizons_hours, modes, card,
         manifest)
     VALUES ('ensemble', 'champion', 'r', :begin, :begin, 3600, '{24,72,168,336,720}', '{}', '{}', '{}') RETURNING id
+), stint AS (
+    INSERT INTO serving_stints (model_id, started_at) SELECT id, :begin FROM model
 ), fleet AS (
     INSERT INTO machines (key, configured) SELECT 'm-' || i, true FROM generate_series(1, :machines) i RETURNING id
 )

@@ -3,7 +3,8 @@ from datetime import timedelta
 import pytest
 from factories import at
 from made_fleet import report_body
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
 
 from app.clock import utc_now
 from app.risk.tables import LatestPrediction, ModelReport
@@ -368,6 +369,37 @@ def test_rolling_back_twice_goes_back_two_models(order, make_model):
     assert order("/models/rollback").json()["id"] == first.id
     last = order("/models/rollback")
     assert (last.status_code, last.json()["detail"]) == (409, "There is no earlier model to go back to.")
+
+
+def test_a_model_promoted_twice_tells_both_times_in_which_it_served(order, ask, make_model, session):
+    first, second = make_model(), make_model(status="candidate")
+    for model in (second, first):
+        assert order(f"/models/{model.id}/promote?unproven=true").status_code == 200
+    session.expire_all()
+    _, body = ask(f"/models/{first.id}")
+    now, began = "2026-11-21T08:30:00Z", "2026-11-02T00:00:00Z"
+    assert body["stints"] == [{"started_at": began, "ended_at": now}, {"started_at": now, "ended_at": None}]
+    _, body = ask("/models")
+    assert [len(model["stints"]) for model in body["models"]] == [1, 2]
+
+
+def test_a_stint_ends_once_and_two_never_go_on_at_once(make_model, session):
+    make_model()
+    end = "UPDATE serving_stints SET ended_at = started_at + interval '1 day'"
+    session.execute(text(end))
+    with pytest.raises(IntegrityError, match="never changed"), session.begin_nested():
+        session.execute(text(end))
+    go_on = "INSERT INTO serving_stints (model_id, started_at) SELECT model_id, ended_at FROM serving_stints"
+    session.execute(text(go_on))
+    with pytest.raises(IntegrityError, match="uq_serving_stints_open"), session.begin_nested():
+        session.execute(text(f"{go_on} WHERE ended_at IS NOT NULL"))
+
+
+def test_a_promotion_by_a_clock_that_is_behind_ends_the_stint_where_it_began(order, make_model, session):
+    serving = make_model(promoted_at=NOW + timedelta(minutes=1))
+    assert order(f"/models/{make_model(status='candidate').id}/promote?unproven=true").status_code == 200
+    session.expire_all()
+    assert [each.ended_at for each in serving.stints] == [NOW + timedelta(minutes=1)]
 
 
 def test_one_model_at_most_is_the_shadow_and_then_what_it_was_before(order, client, key_for, session, make_model):
