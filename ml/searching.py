@@ -55,7 +55,7 @@ def _boosting(trial: optuna.Trial) -> Settings:
     return {
         "leaves": trial.suggest_int("leaves", 3, 31, log=True),
         "share": trial.suggest_float("share", 0.05, 1.0, log=True),
-        "learnt_in_all": trial.suggest_float("learnt_in_all", 1.5, 15.0, log=True),
+        "learnt_in_all": trial.suggest_float("learnt_in_all", 0.75, 7.5, log=True),
     }
 
 

@@ -115,6 +115,6 @@ def _numbered(part: Ints, parts: int) -> tuple[Ints, ...]:
 
 
 def _distinct_failures(outcomes: Outcomes) -> int:
-    """Those somebody can learn from: their interval was seen to its end."""
+    """Those somebody can learn from."""
     seen = np.append(outcomes.exposure > 0, np.zeros((len(outcomes), 1), dtype=bool), axis=1)
     return len(np.unique(outcomes.failure[seen[np.arange(len(outcomes)), outcomes.interval]]))

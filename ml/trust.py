@@ -12,6 +12,8 @@ import numpy.typing as npt
 from app.duration import duration_text
 from ml.features.history import Floats, History, Ints, Moments
 from ml.features.rows import Rows
+from ml.features.standstill import stood
+from ml.features.view import LOOK_BACK
 from ml.features.words import channel_words
 
 Flags = npt.NDArray[np.bool_]
@@ -53,11 +55,15 @@ def judge_data(history: History, moments: Moments, channels: Sequence[str], sile
     had = np.stack([_seen(history, channel, first, end) > 0 for channel in channels], axis=1)
     coverage = (recent * had).sum(axis=1) / np.maximum(had.sum(axis=1), 1)
     silent = _silent_seconds(history, rows, moments, end, first)
+    idle = _idle(history, rows, rows.locate(moments.machine, now - LOOK_BACK), end)
     patience = max(silent_after.total_seconds(), 2 * history.bucket_seconds)
     reasons = [
         _too_old(int(n), float(quiet), patience, history.bucket_seconds)
         or _too_thin(int(n), float(covered), gone, channels, history.bucket_seconds)
-        for n, quiet, covered, gone in zip(end - first, silent, coverage, had & (recent == 0), strict=True)
+        or (_only_stood(history.bucket_seconds) if still else None)
+        for n, quiet, covered, gone, still in zip(
+            end - first, silent, coverage, had & (recent == 0), idle, strict=True
+        )
     ]
     return Trust(coverage, reasons, np.asarray(had.any(axis=1)))
 
@@ -68,6 +74,12 @@ def _seen(history: History, channel: str, begin: Ints, end: Ints) -> Floats:
         return np.zeros(len(begin))
     counts = np.concatenate([[0.0], np.cumsum(history.n[:, history.channels.index(channel)] > 0)])
     return np.asarray(counts[end] - counts[begin])
+
+
+def _idle(history: History, rows: Rows, begin: Ints, end: Ints) -> Flags:
+    """[n] whether the machine stood in all rows of [begin, end)."""
+    still = np.concatenate([[0], np.cumsum(stood(history, rows))])
+    return np.asarray((end > begin) & (still[end] - still[begin] == end - begin))
 
 
 def _silent_seconds(history: History, rows: Rows, moments: Moments, end: Ints, first: Ints) -> Floats:
@@ -100,6 +112,10 @@ def _too_thin(
     if coverage < LOWEST_COVERAGE and buckets >= RECENT_BUCKETS:
         return f"only {coverage:.0%} of the last {span} has data"
     return None
+
+
+def _only_stood(bucket_seconds: int) -> str:
+    return f"it stood for {_rounded(LOOK_BACK * bucket_seconds)} or longer, by its current"
 
 
 def _rounded(seconds: float) -> str:

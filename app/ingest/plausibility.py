@@ -30,6 +30,10 @@ LONGEST_PAYLOAD = 2_000
 # A sensor that lost its clock says 1970; nothing we learn from is older than this.
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 EARLIEST_US = int(EARLIEST.timestamp() * MICROSECONDS)
+# A motor without load draws a quarter of its rated current or more; below this it stands, even if a sensor drifts.
+IDLE_SHARE_OF_RATED, IDLE_A = 0.15, 0.2
+# Sensors that round or count twice fall by less.
+COUNTER_JITTER_HOURS = 0.1
 # A fall of the running hours below this share of themselves is a new counter, here and in the learner's features; a
 # smaller one is a sensor's jitter and must not add a machine's whole life.
 RESET_BELOW = 0.5

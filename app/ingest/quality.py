@@ -14,14 +14,12 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.ingest.asset_classes import DEFAULT, AssetClasses, load_asset_classes
-from app.ingest.plausibility import RESET_BELOW
+from app.ingest.plausibility import COUNTER_JITTER_HOURS, IDLE_A, IDLE_SHARE_OF_RATED, RESET_BELOW
 from app.ingest.tables import CORE_CHANNELS
 from app.settings import Settings
 
-# Sensors that round or count twice fall by less; a counter typed in once a day rises by a day at once.
-COUNTER_JITTER_HOURS, COUNTER_LEAP_HOURS = 0.1, 25
-# A motor without load draws a quarter of its rated current or more; below this it stands, even if a sensor drifts.
-IDLE_SHARE_OF_RATED, IDLE_A = 0.15, 0.2
+# A counter typed in once a day rises by a day at once.
+COUNTER_LEAP_HOURS = 25
 # How much of the window a value must have been seen in, and of its buckets a machine must have run in.
 LEAST_COVERED, LEAST_RUNNING = 0.75, 0.75
 

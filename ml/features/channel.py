@@ -92,7 +92,8 @@ class Channel:
         return view.past.medians(self.name).at(view.machine, view.end)
 
     def to_usual(self, feature: Feature) -> Floats:
-        return share(self.mean(feature), self._usual)
+        """Unknown where the usual level is not above zero, as in a freezer: a ratio says nothing."""
+        return share(self.mean(feature), self._usual.clip(0))
 
     def load(self, feature: Feature) -> Floats:
         rated = self.view.history.machines["rated_current_a"].to_numpy(dtype=float)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from app.ingest.plausibility import IDLE_A, IDLE_SHARE_OF_RATED
 from ml.features.baseline import BASELINE_BUCKETS
 from ml.features.builder import STEPS
 from ml.features.catalogue import (
@@ -17,7 +18,7 @@ from ml.features.catalogue import (
     Feature,
     catalogue,
 )
-from ml.features.standstill import STANDING
+from ml.features.standstill import FEWEST_RUNNING
 
 INTRODUCTION = f"""# Features
 
@@ -34,8 +35,10 @@ frequent in training; `E1` and `bearing` stand for them. The early baseline is t
 first {BASELINE_BUCKETS} buckets of a channel, and of as many as there were until then. `since_first` is empty where
 `age` is known. Services do not count inspections, and one of the machine as a whole counts for each component.
 
-A machine that draws less than {STANDING:.0%} of its rated current stands, and what its channels show then is not
-looked at; where no rated current is known, everything is. Its days are {DAY} buckets, counted from its first one.
+A machine whose current stays below {IDLE_SHARE_OF_RATED:.0%} of the rated one ({IDLE_A} A where none is known) and
+whose hour counter does not rise stands. What its channels show then is not looked at; the counter and the share of
+missing buckets are. Not so where it ran in less than {FEWEST_RUNNING:.0%} of its buckets so far. A day is {DAY} of
+them.
 
 The sequence models also see {STEPS} block means of each channel: the last {WINDOWS[-1]} buckets in equal parts.
 

@@ -14,14 +14,11 @@ FEWEST_VALUES, FEWEST_DAYS = 6, 3
 
 
 class Medians:
-    """A day is DAY buckets, counted from the machine's first one."""
+    """A day is DAY buckets, from midnight UTC on where a bucket is an hour."""
 
-    def __init__(self, rows: Rows, column: Floats, machines: int) -> None:
-        starts = rows.starts(machines)
-        self._first = np.append(rows.bucket, 0)[starts[:-1].clip(0, len(rows))]
+    def __init__(self, rows: Rows, column: Floats) -> None:
         known = np.flatnonzero(np.isfinite(column))
-        machine = rows.machine[known]
-        day = (rows.bucket[known] - self._first[machine]) // DAY
+        machine, day = rows.machine[known], rows.bucket[known] // DAY
         begins = np.flatnonzero(np.r_[True, (np.diff(machine) != 0) | (np.diff(day) != 0)]) if len(known) else known
         values = np.diff(np.append(begins, len(known)))
         # Shares of the mean, so that what is too large to be added up stays a number.
@@ -37,7 +34,6 @@ class Medians:
         """Of the days that are over before that bucket; NaN where they are too few."""
         if not len(self._days):
             return np.full(len(machine), np.nan)
-        day = (bucket - self._first[machine]) // DAY
-        position = self._days.locate(machine, day) - 1
+        position = self._days.locate(machine, bucket // DAY) - 1
         own = (position >= 0) & (self._days.machine[position] == machine)
         return np.where(own, self._median[position], np.nan)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from ml.features.baseline import Baseline
 from ml.features.catalogue import COUNTER
@@ -14,9 +13,7 @@ from ml.features.happenings import NEVER, choose, epoch_seconds
 from ml.features.history import Floats, History, Ints
 from ml.features.medians import Medians
 from ml.features.rows import Rows
-from ml.features.standstill import stood
-
-Flags = npt.NDArray[np.bool_]
+from ml.features.standstill import Flags, stood
 
 
 class Past:
@@ -39,7 +36,7 @@ class Past:
     def medians(self, channel: str) -> Medians:
         if channel not in self._medians:
             column = self._column(self.history.mean, channel)
-            self._medians[channel] = Medians(self.rows, column, len(self.history.machines))
+            self._medians[channel] = Medians(self.rows, column)
         return self._medians[channel]
 
     def counter(self, channel: str) -> Counter:

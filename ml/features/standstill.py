@@ -5,21 +5,38 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ml.features.catalogue import CURRENT
+from app.ingest.plausibility import COUNTER_JITTER_HOURS, IDLE_A, IDLE_SHARE_OF_RATED
+from ml.features.catalogue import COUNTER, CURRENT
 from ml.features.history import History
 from ml.features.rows import Rows
 
-# Of the rated current. An induction motor that turns without any load still draws a quarter to a half of it.
-STANDING = 0.1
+# Of a machine's buckets so far. One that hardly ever drew so much has a rated current that cannot be right.
+FEWEST_RUNNING = 0.1
+
+Flags = npt.NDArray[np.bool_]
 
 
-def stood(history: History, rows: Rows) -> npt.NDArray[np.bool_]:
-    """[rows] False where nobody knows: no current, none rated, or rated so high that it was never near it."""
+def stood(history: History, rows: Rows) -> Flags:
+    """[rows] It never drew the current of a motor without load, nor did its hour counter rise.
+
+    False where nobody knows, and where the machine had hardly ever been seen to run by then.
+    """
     if CURRENT not in history.channels:
         return np.zeros(len(rows), bool)
     rated = history.machines["rated_current_a"].to_numpy(dtype=float)
-    limit = np.where(rated > 0, STANDING * rated, np.nan)[rows.machine]
-    current = history.mean[:, history.channels.index(CURRENT)]
-    first_run = np.full(len(history.machines), len(rows))
-    np.minimum.at(first_run, rows.machine[ran := np.flatnonzero(current >= limit)], ran)
-    return np.asarray((current < limit) & (np.arange(len(rows)) > first_run[rows.machine]))
+    limit = np.where(rated > 0, IDLE_SHARE_OF_RATED * np.nan_to_num(rated), IDLE_A)[rows.machine]
+    place = history.channels.index(CURRENT)
+    most = np.maximum(np.abs(history.min[:, place]), np.abs(history.max[:, place]))
+    ran, start = np.cumsum(most >= limit), rows.starts(len(history.machines))[:-1][rows.machine]
+    before = np.append(0, ran)[start]
+    known = ran - before >= FEWEST_RUNNING * (np.arange(len(rows)) - start + 1)
+    return np.asarray((most < limit) & known & ~_counted(history, rows))
+
+
+def _counted(history: History, rows: Rows) -> Flags:
+    """[rows] The hour counter rose since the row before."""
+    rose = np.zeros(len(rows), bool)
+    if COUNTER in history.channels:
+        hours = history.last[:, history.channels.index(COUNTER)]
+        rose[1:] = (np.diff(rows.machine) == 0) & (np.diff(hours) > COUNTER_JITTER_HOURS)
+    return rose

@@ -11,7 +11,8 @@ import numpy as np
 from ml.features.catalogue import COUNTER, WINDOWS, Feature, window_of
 from ml.features.happenings import HOUR, Happenings
 from ml.features.history import Floats, Moments
-from ml.features.past import Flags, Past
+from ml.features.past import Past
+from ml.features.standstill import Flags
 from ml.features.windows import Segments, Times, Window, share
 
 LOOK_BACK = WINDOWS[-1]

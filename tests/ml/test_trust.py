@@ -107,3 +107,12 @@ def test_what_cannot_be_used_always_has_a_reason():
     trust = judge(rows, *places, channels=("temperature_c",), machines=machines_of(4))
     assert not trust.usable.all()
     assert all(reason for reason, usable in zip(trust.reason, trust.usable, strict=True) if not usable)
+
+
+@pytest.mark.parametrize(("until", "reason"), [(267, None), (268, "it stood for 7d or longer, by its current")])
+def test_a_machine_that_stood_for_a_week_has_shown_nothing_or_its_current_sensor_is_dead(until, reason):
+    rows = [(0, hour, 5.0 if hour < 100 else 0.0, 2.0) for hour in range(300)]
+    history = history_of(rows, channels=("current_a", "vibration_mm_s"))
+    trust = judge_data(history, moments_at((0, until)), history.channels, PATIENCE)
+    assert trust.reason == [reason]
+    assert trust.usable.all()

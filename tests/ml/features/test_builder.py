@@ -118,10 +118,25 @@ def test_what_was_measured_while_a_machine_stood_is_not_looked_at():
     assert value(history, "missing.168", (0, 200)) == 0.0
     assert np.isnan(value(history, "temperature_c.mean.6", (0, 199 // 24 * 24 + 7)))
     unrated = replace(history, machines=machines_of(1, rated_current_a=np.nan))
-    assert value(unrated, "temperature_c.min.168", (0, 200)) == 20.0
+    assert value(unrated, "temperature_c.min.168", (0, 200)) == 70.0
+    unmeasured = history_of([(0, hour, row[3]) for hour, row in enumerate(rows)])
+    assert value(unmeasured, "temperature_c.min.168", (0, 200)) == 20.0
 
 
-def test_a_machine_that_never_came_near_its_rated_current_is_not_taken_to_stand():
+def test_a_dead_current_sensor_is_no_standstill_while_the_hours_are_counted():
+    rows = [(0, hour, 5.0 if hour < 100 else 0.0, 1000.0 + hour, 20.0 + hour) for hour in range(200)]
+    history = history_of(rows, channels=("current_a", "runtime_hours", "temperature_c"))
+    assert value(history, "temperature_c.mean.1", (0, 200)) == 219.0
+
+
+def test_a_machine_that_runs_for_minutes_of_each_hour_does_not_stand():
+    rows = [(0, hour, 0.4, 70.0) for hour in range(200)]
+    history = history_of(rows, channels=("current_a", "temperature_c"))
+    history = replace(history, max=np.where([True, False], 9.0, history.max))
+    assert value(history, "temperature_c.mean.24", (0, 200)) == 70.0
+
+
+def test_a_machine_that_hardly_ever_came_near_its_rated_current_is_not_taken_to_stand():
     """Somebody gave milliamperes; what comes later does not change what was seen before."""
     rows = [(0, hour, 5.0, 50.0 + hour) for hour in range(48)]
     told = {"channels": ("current_a", "temperature_c"), "machines": machines_of(1, rated_current_a=5e3)}
@@ -129,18 +144,22 @@ def test_a_machine_that_never_came_near_its_rated_current_is_not_taken_to_stand(
     assert value(history, "temperature_c.mean.6", (0, 48)) == pytest.approx(94.5)
     later = history_of([*rows, (0, 48, 900.0, 50.0), (0, 49, 5.0, 20.0)], **told)
     assert value(later, "temperature_c.mean.6", (0, 48)) == pytest.approx(94.5)
-    assert np.isnan(value(later, "temperature_c.mean.1", (0, 50)))
+    assert value(later, "temperature_c.mean.1", (0, 50)) == 20.0
 
 
 def test_the_usual_level_is_the_median_of_the_days_that_are_over():
-    """Ten hours into a day the third is the last one whole; days count from a machine's first bucket."""
     days = (10.0, 30.0, 20.0, 90.0)
-    rows = [(0, 5 + hour, days[hour // 24]) for hour in range(96)]
-    history = history_of(rows)
-    assert value(history, "temperature_c.to_usual.24", (0, 5 + 72)) == pytest.approx(1.0)
-    assert np.isnan(value(history, "temperature_c.to_usual.24", (0, 5 + 71)))
-    assert value(history, "temperature_c.to_usual.24", (0, 5 + 95)) == pytest.approx((20 + 23 * 90) / 24 / 20)
-    assert value(history, "temperature_c.to_usual.24", (0, 5 + 96)) == pytest.approx(90 / 25)
+    history = history_of([(0, hour, days[hour // 24]) for hour in range(96)])
+    assert value(history, "temperature_c.to_usual.24", (0, 72)) == pytest.approx(1.0)
+    assert np.isnan(value(history, "temperature_c.to_usual.24", (0, 71)))
+    assert value(history, "temperature_c.to_usual.24", (0, 95)) == pytest.approx((20 + 23 * 90) / 24 / 20)
+    assert value(history, "temperature_c.to_usual.24", (0, 96)) == pytest.approx(90 / 25)
+
+
+@pytest.mark.parametrize("level", [0.0, -18.0])
+def test_a_level_that_is_not_above_zero_has_no_ratio(level):
+    history = history_of([(0, hour, level) for hour in range(96)])
+    assert np.isnan(value(history, "temperature_c.to_usual.24", (0, 96)))
 
 
 @pytest.mark.parametrize("broken", [1e300, -1e300, np.inf])

@@ -14,6 +14,8 @@ from ml.features import builder
 from ml.features.builder import STEPS, build
 from ml.features.catalogue import WINDOWS, catalogue_for
 from ml.features.history import Moments
+from ml.features.rows import Rows
+from ml.features.standstill import stood
 
 SEEDS = (1, 2, 3)
 NIGHT = 6
@@ -22,12 +24,18 @@ NIGHT = 6
 def random_history(seed, **kinds):
     """Machines that stand at night, where their current is measured."""
     history = histories.random_history(seed, **kinds)
-    night = history.bucket % 24 < NIGHT
     if "current_a" not in history.channels:
         return history
-    mean = history.mean.copy()
-    mean[night, history.channels.index("current_a")] *= 0.001
-    return replace(history, mean=mean)
+    night = history.bucket % 24 < NIGHT
+    shown = {name: getattr(history, name).copy() for name in ("mean", "min", "max", "last")}
+    for table in shown.values():
+        table[night, history.channels.index("current_a")] = 0.01
+        if "runtime_hours" in history.channels:
+            evening = history.bucket // 24 * 24 - 1 - FIRST_BUCKET
+            table[night, history.channels.index("runtime_hours")] = (evening % 300 + 5)[night]
+    history = replace(history, **shown)
+    assert 0.1 < stood(history, Rows(history.machine, history.bucket)).mean() < 0.5
+    return history
 
 
 def everything(history):
