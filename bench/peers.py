@@ -27,7 +27,7 @@ AT_ONCE = 5_000
 def tutorial_forest(taught: Features, outcomes: Outcomes, asked: Features, k: int) -> Floats:
     """scikit-learn's defaults on the last readings of our thinned moments, fails within the horizon or not."""
     names = tuple(name for name in taught.names if name.endswith(NOW))
-    rows = np.flatnonzero((outcomes.exposure[:, k] == 1) | (outcomes.interval <= k))
+    rows = np.flatnonzero(outcomes.survived(k) | (outcomes.interval <= k))
     forest = RandomForestClassifier(random_state=0, n_jobs=2)
     forest.fit(_filled(taught, names)[rows], outcomes.interval[rows] <= k, sample_weight=outcomes.weight[rows])
     return np.asarray(forest.predict_proba(_filled(asked, names))[:, 1])
@@ -37,7 +37,7 @@ def lightgbm(taught: Features, outcomes: Outcomes, asked: Features, k: int) -> F
     """Its defaults on the same features and rows as ours. Raises ImportError where it is not installed."""
     from lightgbm import LGBMClassifier
 
-    rows = np.flatnonzero((outcomes.exposure[:, k] == 1) | (outcomes.interval <= k))
+    rows = np.flatnonzero(outcomes.survived(k) | (outcomes.interval <= k))
     booster = LGBMClassifier(random_state=0, n_jobs=2, verbose=-1)
     booster.fit(
         matrix(taught, taught.names)[rows], outcomes.interval[rows] <= k, sample_weight=outcomes.weight[rows]
@@ -52,7 +52,7 @@ def minirocket(taught: Features, outcomes: Outcomes, asked: Features, k: int) ->
     """
     from aeon.transformations.collection.convolution_based import MiniRocket
 
-    rows = np.flatnonzero((outcomes.exposure[:, k] == 1) | (outcomes.interval <= k))
+    rows = np.flatnonzero(outcomes.survived(k) | (outcomes.interval <= k))
     scaling = StandardScaler().fit(taught.blocks[rows].reshape(-1, taught.blocks.shape[2]))
     rocket = MiniRocket(random_state=0, n_jobs=2).fit(_series(taught.take(rows), scaling))
     regression = make_pipeline(StandardScaler(), SGDClassifier("log_loss", random_state=0))

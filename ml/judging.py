@@ -67,7 +67,7 @@ def known_at(moments: Moments, outcomes: Outcomes, k: int) -> Flags:
     In the last hours before the data end only failures are known: with them alone every model would look too timid.
     Where nobody was watched for the whole horizon, nothing can be judged.
     """
-    survived = (outcomes.interval > k) & (outcomes.exposure[:, k] == 1)
+    survived = outcomes.survived(k)
     last = moments.as_of[survived].max() if survived.any() else np.iinfo(np.int64).min
     return np.asarray(survived | ((outcomes.interval <= k) & (moments.as_of <= last)))
 

@@ -65,6 +65,10 @@ class Outcomes:
             self.weight[rows],
         )
 
+    def survived(self, k: int) -> npt.NDArray[np.bool_]:
+        """[n] seen alive to the end of interval k."""
+        return np.asarray((self.interval > k) & (self.exposure[:, k] == 1))
+
     def at_risk(self, k: int) -> tuple[npt.NDArray[np.int64], Floats]:
         """The rows that saw any of interval k, and how many moments each stands for there."""
         rows = np.flatnonzero(self.exposure[:, k])
