@@ -47,7 +47,7 @@ def main() -> None:
                 _found(name, given.machines, given.days, given.sample)
                 continue
             if name == "downtime":
-                _found(name, given.machines, given.years, given.seeds)
+                _found(name, given.machines, given.years, given.seeds, given.taught)
                 continue
             if name == "growth":
                 _found(name, given.sizes)
@@ -142,6 +142,12 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--seeds", type=_positive, default=2, help="plants of `downtime` (default %(default)s; in full: 8)"
+    )
+    parser.add_argument(
+        "--taught",
+        type=_positive,
+        metavar="MACHINES",
+        help="of the plant that `downtime` learns from (default: as many as --machines; 120: 551 failures)",
     )
     parser.add_argument(
         "--sample",

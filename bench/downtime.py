@@ -57,11 +57,14 @@ class Task:
     days: int
 
 
-def measure(machines: int, years: float, seeds: int) -> list[Finding]:
+def measure(machines: int, years: float, seeds: int, taught: int | None = None) -> list[Finding]:
+    """`taught`: machines of the plant that is learnt from, as many as each judged plant has unless told."""
     days = round(years * DAYS_A_YEAR)
-    ask, repairs = _taught(machines)
+    taught = taught or machines
+    ask, repairs = _taught(taught)
     chosen = _tuned(ask, machines) | {OURS: Wearwatch(ask, repairs)}
     found = Finding("downtime", f"{machines} machines, {years:g} years, {seeds} plants; a machine and year")
+    found.remarks.append(f"Learnt from a year of {taught} machines.")
     plants = {seed: _plant(machines, seed, BEFORE_DAYS) for seed in range(1, seeds + 1)}
     tasks = [Task(name, policy, plants[seed], seed, days) for seed in plants for name, policy in chosen.items()]
     told = _all(tasks, "judging")

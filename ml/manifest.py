@@ -16,8 +16,8 @@ from typing import Any
 from app.errors import Conflict
 from ml.models.registry import KEPT
 
-# 4: features do not look at a machine that stands.
-FORMAT = 4
+# 5: forests ask for levels, not for values.
+FORMAT = 5
 # A saved forest or network is only promised to load in the version that saved it.
 LIBRARIES_WITHOUT_NETWORK = ("numpy", "scikit-learn", "skops")
 LIBRARIES = (*LIBRARIES_WITHOUT_NETWORK, "keras", "tensorflow-cpu", "tensorflow")

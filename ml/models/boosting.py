@@ -19,8 +19,8 @@ from threadpoolctl import threadpool_limits
 from ml.features.history import Features
 from ml.models.arrays import from_npz, to_npz
 from ml.models.base import Floats, NotFitted, Outcomes, Progress, silent
-from ml.models.columns import matrix
-from ml.models.levels import Levels
+from ml.models.columns import Matrix, matrix
+from ml.models.levels import LEVELS, Levels
 from ml.models.random_forest import Rows, kept_rows
 
 # Steps over all intervals, so that 25 intervals cost little more than 5; with fewer, each is larger.
@@ -29,9 +29,6 @@ MOST_STEPS, FEWEST_STEPS = 100, 30
 LEARNT_IN_ALL = 2.5
 LEAVES = 8
 SHARE_OF_FEATURES = 0.3
-# A quarter of the usual number: a third of the time, and the values of a few dozen failures need no finer ones.
-# Found once: each chain looking for its own took nine tenths of the time.
-LEVELS = 63
 # The kinds of failure, from the moments before failures alone.
 MODE_STEPS = 40
 MOST_THREADS = 4
@@ -72,7 +69,7 @@ class Boosting:
         # Sorted names: which columns a tree may try must not depend on their order.
         self._names = _varying(features, tuple(sorted(features.names)))
         values = matrix(features, self._names)
-        self._levels = Levels.learn(values, outcomes.interval < intervals, LEVELS)
+        self._levels = Levels.learn(values, outcomes.failure >= 0, LEVELS)
         levels = self._levels.apply(values)
         steps = int(np.clip(self.steps_in_all / intervals, min(FEWEST_STEPS, self.steps_in_all), MOST_STEPS))
         chosen = [kept_rows(outcomes, k, np.random.default_rng([seed, k])) for k in range(intervals)]
@@ -94,7 +91,7 @@ class Boosting:
         return self
 
     def _grown(
-        self, levels: Floats, classes: np.ndarray, weight: Floats, steps: int, seed: int
+        self, levels: Matrix, classes: np.ndarray, weight: Floats, steps: int, seed: int
     ) -> HistGradientBoostingClassifier | None:
         """None where there is nothing to tell apart."""
         if len(np.unique(classes)) < 2 or not levels.shape[1]:
@@ -125,7 +122,7 @@ class Boosting:
                 totals[:, k] = chain.predict_proba(levels)[:, 1]
         return np.asarray(totals[:, :, None] * shares[:, None, :])
 
-    def _shares(self, levels: Floats, rates: Floats) -> Floats:
+    def _shares(self, levels: Matrix, rates: Floats) -> Floats:
         """[n, M] of the failure modes, were it to fail."""
         common = rates.sum(axis=0) / max(rates.sum(), 1e-300) if rates.any() else np.full(rates.shape[1], 1.0)
         shares = np.tile(common / common.sum(), (len(levels), 1))

@@ -10,6 +10,9 @@ import numpy.typing as npt
 
 from ml.models.columns import Matrix
 
+# The values of a few dozen failures need no finer ones; trees on so few grow three to four times as fast.
+LEVELS = 63
+
 Flags = npt.NDArray[np.bool_]
 
 
@@ -38,9 +41,9 @@ class Levels:
         ]
         return cls(_distinct(np.concatenate(bounds or [np.zeros((0, values.shape[1]), np.float32)]).T))
 
-    def apply(self, values: Matrix) -> npt.NDArray[np.float64]:
+    def apply(self, values: Matrix) -> Matrix:
         """[n, columns] the level of each value; NaN stays."""
-        levels = np.empty(values.shape)
+        levels = np.empty(values.shape, np.float32)
         for column, bounds in enumerate(self.bounds):
             levels[:, column] = np.searchsorted(bounds, values[:, column])
         levels[np.isnan(values)] = np.nan

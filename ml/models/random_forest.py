@@ -12,8 +12,10 @@ import skops.io
 from sklearn.ensemble import RandomForestClassifier
 
 from ml.features.history import Features
+from ml.models.arrays import from_npz, to_npz
 from ml.models.base import Floats, NotFitted, Outcomes, Progress, silent
 from ml.models.columns import Matrix, matrix
+from ml.models.levels import LEVELS, Levels
 
 # Trees over all intervals, so that 25 intervals cost little more than 5; fewer than 24 a forest are too rough.
 TREES_IN_ALL = 640
@@ -43,6 +45,7 @@ class RandomForest:
         self.trees_in_all, self.leaf, self.share = trees_in_all, leaf, share
         self._names: tuple[str, ...] = ()
         self._modes = 0
+        self._levels = Levels.none()
         self._forests: list[RandomForestClassifier | None] = []
         self._rates: list[list[float]] = []
 
@@ -52,17 +55,19 @@ class RandomForest:
         self._modes = len(outcomes.modes)
         intervals = len(outcomes.horizons_hours)
         values = matrix(features, self._names)
+        self._levels = Levels.learn(values, outcomes.failure >= 0, LEVELS)
+        levels = self._levels.apply(values)
         self._forests, self._rates = [], []
         trees = int(np.clip(self.trees_in_all / intervals, min(FEWEST_TREES, self.trees_in_all), MOST_TREES))
         for k in range(intervals):
             progress(k / intervals, f"forest {k + 1} of {intervals}")
-            forest, rates = self._grow(values, outcomes, k, trees, seed)
+            forest, rates = self._grow(levels, outcomes, k, trees, seed)
             self._forests.append(forest)
             self._rates.append(rates)
         return self
 
     def _grow(
-        self, values: Matrix, outcomes: Outcomes, k: int, trees: int, seed: int
+        self, levels: Matrix, outcomes: Outcomes, k: int, trees: int, seed: int
     ) -> tuple[RandomForestClassifier | None, list[float]]:
         rows, weight = kept_rows(outcomes, k, np.random.default_rng([seed, k]))
         classes = np.where(outcomes.interval[rows] == k, 1 + outcomes.mode[rows].clip(0), 0)
@@ -77,24 +82,24 @@ class RandomForest:
             random_state=seed + k,
             n_jobs=min(MOST_THREADS, os.cpu_count() or 1),
         )
-        forest.fit(values[rows], classes, sample_weight=weight)
+        forest.fit(levels[rows], classes, sample_weight=weight)
         return forest.set_params(n_jobs=1), rates
 
     def hazards(self, features: Features) -> Floats:
         if not self._forests:
             raise NotFitted("The forest was not fitted.")
-        values = matrix(features, self._names)
-        hazards = np.zeros((len(values), len(self._forests), self._modes))
+        levels = self._levels.apply(matrix(features, self._names))
+        hazards = np.zeros((len(levels), len(self._forests), self._modes))
         for k, (forest, rates) in enumerate(zip(self._forests, self._rates, strict=True)):
-            hazards[:, k] = rates if forest is None else self._asked(forest, values, np.array(rates))
+            hazards[:, k] = rates if forest is None else self._asked(forest, levels, np.array(rates))
         return hazards
 
-    def _asked(self, forest: RandomForestClassifier, values: Matrix, rates: Floats) -> Floats:
+    def _asked(self, forest: RandomForestClassifier, levels: Matrix, rates: Floats) -> Floats:
         """Shares of the classes, with one tree's worth of the base rate: a finite forest never proves a zero."""
         trees = len(forest.estimators_)
-        votes = np.zeros((len(values), 1 + self._modes))
+        votes = np.zeros((len(levels), 1 + self._modes))
         for tree in forest.estimators_:
-            votes[:, forest.classes_] += tree.tree_.predict(values).reshape(len(values), len(forest.classes_))
+            votes[:, forest.classes_] += tree.tree_.predict(levels).reshape(len(levels), len(forest.classes_))
         return np.asarray((votes[:, 1:] + rates) / (trees + 1))
 
     def parts(self) -> dict[str, bytes]:
@@ -104,6 +109,7 @@ class RandomForest:
         settings |= {"trees_in_all": self.trees_in_all, "leaf": self.leaf, "share": self.share}
         return {
             "forest.json": json.dumps(settings).encode(),
+            "forest.npz": to_npz(self._levels.arrays()),
             "forest.skops": skops.io.dumps(self._forests, compression=8, compresslevel=6),
         }
 
@@ -112,6 +118,7 @@ class RandomForest:
             "trees_in_all": self.trees_in_all,
             "leaf": self.leaf,
             "share_of_features": self.share,
+            "levels": LEVELS,
             "survivors_per_failure": SURVIVORS_PER_FAILURE,
             "fewest_survivors": FEWEST_SURVIVORS,
         }
@@ -119,9 +126,10 @@ class RandomForest:
     @classmethod
     def from_parts(cls, parts: dict[str, bytes]) -> Self:
         settings = json.loads(parts["forest.json"])
-        model = cls(settings["trees_in_all"], settings.get("leaf", LEAF), settings.get("share", SHARE_OF_FEATURES))
+        model = cls(settings["trees_in_all"], settings["leaf"], settings["share"])
         model._names = tuple(settings["names"])
         model._modes, model._rates = settings["modes"], settings["rates"]
+        model._levels = Levels.from_arrays(from_npz(parts["forest.npz"]), len(model._names))
         model._forests = skops.io.loads(parts["forest.skops"], trusted=TRUSTED)
         if not all(sound(forest, len(model._names)) for forest in model._forests if forest is not None):
             raise ValueError("A tree of the forest points outside itself.")
