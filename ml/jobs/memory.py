@@ -14,11 +14,15 @@ MODELS_KEPT = 2
 
 @dataclass
 class Memory:
-    """`models` are those asked last, by number. Nothing here is needed by another process."""
+    """`models` are those asked last, by number; `refused` is why the last scoring was, if it was.
+
+    Nothing here is needed by another process.
+    """
 
     rollups: RollupCache
     normals: KnownNormals = field(default_factory=KnownNormals)
     models: dict[int, Saved] = field(default_factory=dict)
+    refused: str | None = None
 
     @classmethod
     def empty(cls, settings: Settings) -> Memory:

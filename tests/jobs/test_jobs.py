@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 from sqlalchemy import delete, func, select
+from structlog.testing import capture_logs
 
 from app.database import session_scope
 from app.errors import BadInput, NotFound
@@ -222,6 +223,17 @@ def test_a_second_refresh_at_the_same_time_scores_nothing_new(plant):
     assert {number: again[number] for number in first} == first
     # Nothing but a new hour that began between the two may have been added.
     assert len(again) in (len(first), len(first) + MACHINES)
+
+
+def test_a_model_that_cannot_be_asked_any_more_is_told_of_once(plant, monkeypatch):
+    monkeypatch.setattr("ml.manifest.FORMAT", 0)
+    monkeypatch.setattr("ml.jobs.refresh.scoring_due", lambda *_: True)
+    memory = Memory.empty(plant.settings)
+    with capture_logs() as told:
+        assert refresh(plant.engine, plant.settings, memory) == ()
+        refresh(plant.engine, plant.settings, memory)
+    assert [each["event"] for each in told] == ["not scored"]
+    assert "another version of Wearwatch" in told[0]["why"]
 
 
 def test_scoring_is_due_once_an_hour_has_ended(plant, scored, session_of_plant):

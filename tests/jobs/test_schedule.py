@@ -90,6 +90,8 @@ def test_after_an_upgrade_that_the_serving_model_did_not_survive_a_training_is_d
     other = READABLE | {"kind": "random_forest"} | changed
     with_model(session, "random_forest", timedelta(days=2), manifest=other)
     assert "Train again" in training_due(session, settings, NOW)
+    with_model(session, "lstm", timedelta(hours=2), status="candidate", manifest=other)
+    assert "Train again" in training_due(session, settings, NOW), "it does not wait for a day without a risk"
     with_model(session, "lstm", timedelta(hours=1), status="candidate")
     assert training_due(session, settings, NOW) is None
 
