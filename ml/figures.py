@@ -87,7 +87,7 @@ class Reliability:
 
     def points(self) -> list[dict[str, float]]:
         return [
-            {"predicted": round(float(p), 5), "observed": round(float(o), 5), "weight": round(float(w), 2)}
+            {"predicted": float(f"{p:.5g}"), "observed": float(f"{o:.5g}"), "weight": round(float(w), 2)}
             for p, o, w in zip(self.predicted, self.observed, self.weight, strict=True)
             if w > 0
         ]

@@ -67,6 +67,7 @@ def _serve(
     session: Session, principal: Principal | None, action: str, model: Model, current: Model | None
 ) -> Model:
     store.serve_predictions_of(session, model.id)
+    store.score_anew(session)
     audit(session, principal, action, f"model {model.id}", {"served_before": current.id if current else None})
     announce(session, "risk")
     return model

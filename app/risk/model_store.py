@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select, text, update
-from sqlalchemy.orm import Session, defer, selectinload
+from sqlalchemy import ColumnElement, func, select, text, update
+from sqlalchemy.orm import Session, aliased, defer, selectinload
 
 from app.errors import NotFound
 from app.risk.model_search import ModelSearch, models_found
@@ -57,9 +57,24 @@ def lock_promotion(session: Session) -> None:
 
 
 def served_before(session: Session, champion: Model) -> Model | None:
-    """The model that served last before this one and can still be asked."""
+    """The model that served last before this one, was not gone back from, and can still be asked."""
     earlier = (Model.id != champion.id, Model.promoted_at < champion.promoted_at, Model.pruned_at.is_(None))
-    return session.scalar(select(Model).where(*earlier).order_by(Model.promoted_at.desc()).limit(1))
+    query = select(Model).where(*earlier, ~_gone_back_from()).order_by(Model.promoted_at.desc()).limit(1)
+    return session.scalar(query)
+
+
+def _gone_back_from() -> ColumnElement[bool]:
+    """Since it was promoted last, its place was taken by a model promoted before."""
+    ended, followed, follower = aliased(ServingStint), aliased(ServingStint), aliased(Model)
+    return (
+        select(ended.id)
+        .join(followed, followed.started_at == ended.ended_at)
+        .join(follower, follower.id == followed.model_id)
+        .where(ended.model_id == Model.id, ended.ended_at > Model.promoted_at)
+        .where(follower.promoted_at < Model.promoted_at)
+        .correlate(Model)
+        .exists()
+    )
 
 
 def make_champion(

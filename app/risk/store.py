@@ -8,13 +8,13 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session, defer
 
 from app.announce import announce
 from app.errors import NotFound
 from app.fleet.tables import Machine
-from app.ingest.tables import Reading
+from app.ingest.tables import Reading, RollupState
 from app.risk.prediction import NewPrediction, storable
 from app.risk.tables import LatestPrediction, Model, Prediction
 
@@ -64,6 +64,10 @@ def champion(session: Session) -> Model | None:
     return session.scalar(select(Model).where(Model.status == "champion"))
 
 
+def champion_id(session: Session) -> int | None:
+    return session.scalar(select(Model.id).where(Model.status == "champion"))
+
+
 def store_predictions(session: Session, model_id: int, rows: Iterable[NewPrediction]) -> int:
     """Keep one scoring run; the same machine and as_of again replaces. The champion's become the served ones.
 
@@ -83,6 +87,11 @@ def store_predictions(session: Session, model_id: int, rows: Iterable[NewPredict
 def serve_predictions_of(session: Session, model_id: int) -> None:
     """Serve this model's newest predictions where they are at least as new as the ones served now."""
     session.execute(text(SERVE_MODEL), {"model_id": model_id})
+
+
+def score_anew(session: Session) -> None:
+    """What was noted as seen is what another model's score had seen."""
+    session.execute(update(RollupState).values(scored_changes=None, scored_events=None))
 
 
 SERVE_STORED = """

@@ -63,7 +63,7 @@ def make_queue(engine: Engine, settings: Settings) -> App:
     """The queue with its tasks; `lock` keeps two workers from doing the same thing at once."""
     conninfo = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     queue = App(connector=PsycopgConnector(conninfo=conninfo))
-    memory = Memory.empty(settings)
+    memory, began = Memory.empty(settings), datetime.now(UTC)
 
     @queue.periodic(cron=REFRESH_CRON)
     @queue.task(name="refresh", lock="refresh", queueing_lock="refresh")
@@ -110,7 +110,7 @@ def make_queue(engine: Engine, settings: Settings) -> App:
     @queue.task(name="schedule", queueing_lock="schedule")
     def schedule_task(timestamp: int) -> None:
         with session_scope(engine) as session:
-            why = training_due(session, settings, datetime.now(UTC))
+            why = training_due(session, settings, datetime.now(UTC), began)
         if why is not None:
             log.info("training is due", why=why)
             with suppress(AlreadyEnqueued):

@@ -17,23 +17,26 @@ from ml.learning import FEWEST_FAILURES
 from ml.manifest import Outdated, check_versions
 from ml.models.anomaly import FEWEST_BUCKETS
 from ml.models.condition_only import ConditionOnly
+from ml.models.ensemble import Ensemble
 
 # So often at most, where waiting for the usual interval would leave a plant without a risk: while it has just
 # begun, and where what was learnt after an upgrade did not take the place of a model that did not survive it.
 SOON = timedelta(days=1)
 
 
-def training_due(session: Session, settings: Settings, now: datetime) -> str | None:
+def training_due(session: Session, settings: Settings, now: datetime, at_work_since: datetime) -> str | None:
     """Why a training is due, in words for the log; None where it is not, or where the plant trains by hand.
 
-    After one that failed, ever longer nothing is: app.jobs.back_off.
+    After one that failed, ever longer nothing is: app.jobs.back_off. `at_work_since`: when this worker began.
     """
     if settings.train_every is None:
         return None
     failed = failed_trainings(session)
     if training_under_way(session) or (failed is not None and now < failed.next_at):
         return None
-    last = session.scalar(select(Model).order_by(Model.created_at.desc()).limit(1))
+    # Of a run's models the one that needs most of what may have changed.
+    by_age = Model.created_at.desc(), (Model.kind == Ensemble.kind).desc(), Model.id.desc()
+    last = session.scalar(select(Model).order_by(*by_age).limit(1))
     if last is None:
         oldest = session.scalar(select(func.min(Rollup.bucket_start)))
         ripe = oldest is not None and now - oldest >= FEWEST_BUCKETS * settings.bucket
@@ -43,9 +46,11 @@ def training_due(session: Session, settings: Settings, now: datetime) -> str | N
     serving = champion(session)
     if serving is None:
         return None
-    unreadable = _unreadable(serving)
+    unreadable = _unreadable(serving, settings)
     just_learnt = now - last.created_at < min(SOON, settings.train_every)
-    if just_learnt and not (unreadable and _unreadable(last)):
+    # One that is as little use and was learnt while this worker ran is of a worker of another version beside it.
+    upgraded = unreadable and _unreadable(last, settings) and last.created_at < at_work_since
+    if just_learnt and not upgraded:
         return None
     if unreadable:
         return unreadable
@@ -55,8 +60,10 @@ def training_due(session: Session, settings: Settings, now: datetime) -> str | N
     return None
 
 
-def _unreadable(model: Model) -> str | None:
-    """Why this version cannot ask it, if it cannot."""
+def _unreadable(model: Model, settings: Settings) -> str | None:
+    """Why it cannot be asked by this version and with these settings, if it cannot."""
+    if model.bucket_seconds != settings.bucket_seconds:
+        return f"Model {model.id} was trained on buckets of {model.bucket_seconds} s."
     try:
         check_versions(model.manifest, f"Model {model.id}")
     except Outdated as outdated:

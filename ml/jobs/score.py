@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import structlog
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from app.database import session_scope
-from app.errors import NotFound
+from app.errors import BadInput, NotFound
 from app.ingest.rollup import roll_up_all
 from app.risk import model_store
 from app.risk.assess import nearest_to_status_horizon
@@ -69,6 +69,7 @@ def score(
             raise NotFound(
                 "No model serves: run `wearwatch train`, or let one serve with `wearwatch models promote NUMBER`."
             )
+        _refuse_future(session, settings, as_of)
         seen = there_is(session)
         plant = read_plant(session, settings, until=as_of)
         fleet = Fleet(session, settings, memory, plant, serving.id)
@@ -78,6 +79,13 @@ def score(
     _score_shadow(engine, settings, memory, plant)
     progress(1.0, "scored")
     return scored
+
+
+def _refuse_future(session: Session, settings: Settings, as_of: datetime) -> None:
+    """By the database's clock, which all hosts share: nothing said at its true time would ever take its place."""
+    now: datetime = session.scalars(select(func.now())).one()
+    if as_of > now + settings.max_future:
+        raise BadInput(f"It is {now:%Y-%m-%d %H:%M} UTC by the database's clock: {as_of:%Y-%m-%d %H:%M} is ahead.")
 
 
 def _score_shadow(engine: Engine, settings: Settings, memory: Memory, plant: Plant) -> None:

@@ -14,9 +14,12 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from app.database import session_scope
+from app.errors import BadInput
 from app.ingest.rollup import roll_up_all
 from app.risk.actions import promote as let_serve
 from app.risk.actions import shadow
+from app.risk.model_store import lock_promotion
+from app.risk.store import champion_id
 from app.risk.tables import Model
 from app.settings import Settings
 from ml.artefacts import artefact_key, save_model
@@ -56,7 +59,7 @@ def train(
     """
     started = time.monotonic()
     until = floor_to_bucket(until or datetime.now(UTC), settings)
-    hours = [each.total_seconds() / 3600 for each in horizons or settings.horizons]
+    hours = _hours(horizons or settings.horizons, settings)
     roll_up_all(engine, settings, lambda share: progress(0.05 * share, "roll-ups"))
     with session_scope(engine) as session:
         progress(0.05, "reading history")
@@ -74,6 +77,17 @@ def train(
     return trained
 
 
+def _hours(horizons: Sequence[timedelta], settings: Settings) -> list[float]:
+    """In whole seconds, rising, each once."""
+    seconds = sorted({round(each.total_seconds()) for each in horizons})
+    if seconds[0] < settings.bucket_seconds:
+        raise BadInput(
+            f"A horizon of {seconds[0] / 3600:g} h is shorter than a bucket of readings, which has"
+            f" {settings.bucket_seconds} s."
+        )
+    return [each / 3600 for each in seconds]
+
+
 def _keep(
     session: Session,
     settings: Settings,
@@ -86,7 +100,7 @@ def _keep(
 ) -> Trained:
     """All models of a run and the promotion in one transaction: never half a run."""
     now = datetime.now(UTC)
-    best, spoken = choose(session, settings, lesson, history)
+    best, spoken = _chosen(session, settings, lesson, history)
     run, data_hash = f"{now:%Y%m%dT%H%M%S}Z", fingerprint(history)
     ids = {
         each.fitted.kind: save_model(
@@ -108,6 +122,14 @@ def _keep(
     cards = {each.fitted.kind: each.card for each in lesson.learnt}
     told = _place(session, settings, best, ids.get(best or ""), promote, now)
     return Trained([(ids[kind], kind, card) for kind, card in cards.items()], f"{told} {spoken}")
+
+
+def _chosen(session: Session, settings: Settings, lesson: Lesson, history: History) -> tuple[str | None, str]:
+    """Held against the model that serves when it is placed: another may be let serve while this is found out."""
+    held_against = champion_id(session)
+    found = choose(session, settings, lesson, history)
+    lock_promotion(session)
+    return found if champion_id(session) == held_against else choose(session, settings, lesson, history)
 
 
 def _place(

@@ -225,6 +225,24 @@ def test_a_second_refresh_at_the_same_time_scores_nothing_new(plant):
     assert len(again) in (len(first), len(first) + MACHINES)
 
 
+def test_nothing_is_said_of_the_future(plant):
+    before = stored_scores(plant)
+    with pytest.raises(BadInput, match=r"by the database's clock: 2099-01-01 00:00 is ahead"):
+        score(plant.engine, plant.settings, datetime(2099, 1, 1, tzinfo=UTC))
+    assert stored_scores(plant) == before
+
+
+def test_horizons_are_taken_in_order_and_each_once_and_none_is_shorter_than_a_bucket(plant, monkeypatch):
+    asked = []
+    monkeypatch.setattr("ml.jobs.train.learn_risk", lambda *given: asked.append(given[2]) or 1 / 0)
+    how = {"until": UNTIL, "seed": 0, "promote": False}
+    with pytest.raises(ZeroDivisionError):
+        train(plant.engine, plant.settings, horizons=[7 * 24 * HOUR, 24 * HOUR, 24 * HOUR], **how)
+    assert asked == [[24.0, 168.0]]
+    with pytest.raises(BadInput, match="shorter than a bucket"):
+        train(plant.engine, plant.settings, horizons=[HOUR / 2, HOUR], **how)
+
+
 def test_a_model_that_cannot_be_asked_any_more_is_told_of_once(plant, monkeypatch):
     monkeypatch.setattr("ml.manifest.FORMAT", 0)
     monkeypatch.setattr("ml.jobs.refresh.scoring_due", lambda *_: True)

@@ -56,47 +56,67 @@ def with_failures(session, machine, count, since=0):
 
 
 def test_a_new_plant_is_learnt_from_once_it_has_a_few_days(session, settings, machine):
-    assert training_due(session, settings, NOW) is None
+    assert training_due(session, settings, NOW, NOW) is None
     with_data(session, machine, 10)
-    assert training_due(session, settings, NOW) is None
+    assert training_due(session, settings, NOW, NOW) is None
     with_data(session, machine, 80)
-    assert training_due(session, settings, NOW) == "there is data and no model yet"
+    assert training_due(session, settings, NOW, NOW) == "there is data and no model yet"
 
 
 def test_a_model_of_last_week_is_followed_by_another(session, settings):
     with_model(session, "ensemble", timedelta(days=6))
-    assert training_due(session, settings, NOW) is None
+    assert training_due(session, settings, NOW, NOW) is None
     session.execute(delete(Model))
     with_model(session, "ensemble", timedelta(days=8))
-    assert training_due(session, settings, NOW) == "the newest model is of 2026-11-12"
+    assert training_due(session, settings, NOW, NOW) == "the newest model is of 2026-11-12"
 
 
 def test_the_first_failures_of_a_plant_without_labels_are_not_kept_waiting(session, settings, machine):
     with_model(session, "anomaly", timedelta(days=2))
     with_failures(session, machine, 2)
-    assert training_due(session, settings, NOW) is None
+    assert training_due(session, settings, NOW, NOW) is None
     with_failures(session, machine, 2, since=10)
-    assert "no risk is served" in training_due(session, settings, NOW)
+    assert "no risk is served" in training_due(session, settings, NOW, NOW)
 
 
 def test_but_are_not_asked_for_more_often_than_daily(session, settings, machine):
     with_failures(session, machine, 5)
     with_model(session, "anomaly", timedelta(hours=3))
-    assert training_due(session, settings, NOW) is None
+    assert training_due(session, settings, NOW, NOW) is None
 
 
 @pytest.mark.parametrize("changed", [{"format": FORMAT - 1}, {"libraries": {"scikit-learn": "0.1"}}])
 def test_after_an_upgrade_that_the_serving_model_did_not_survive_a_training_is_due(session, settings, changed):
     other = READABLE | {"kind": "random_forest"} | changed
     with_model(session, "random_forest", timedelta(days=2), manifest=other)
-    assert "Train again" in training_due(session, settings, NOW)
+    assert "Train again" in training_due(session, settings, NOW, NOW)
     with_model(session, "lstm", timedelta(hours=2), status="candidate", manifest=other)
-    assert "Train again" in training_due(session, settings, NOW), "it does not wait for a day without a risk"
+    assert "Train again" in training_due(session, settings, NOW, NOW), "it does not wait for a day without a risk"
     with_model(session, "lstm", timedelta(hours=1), status="candidate")
-    assert training_due(session, settings, NOW) is None
+    assert training_due(session, settings, NOW, NOW) is None
+
+
+def test_two_versions_side_by_side_do_not_train_in_turn_without_end(session, settings):
+    other = READABLE | {"kind": "ensemble", "format": FORMAT - 1}
+    with_model(session, "ensemble", timedelta(hours=2), manifest=other)
+    assert training_due(session, settings, NOW, NOW - timedelta(hours=3)) is None
+    assert training_due(session, settings, NOW, NOW - timedelta(hours=1)) is not None
+
+
+def test_a_network_that_an_upgrade_left_behind_is_not_hidden_by_the_baselines_of_its_run(session, settings):
+    other = READABLE | {"kind": "ensemble", "format": FORMAT - 1}
+    with_model(session, "ensemble", timedelta(hours=2), manifest=other)
+    with_model(session, "weibull", timedelta(hours=2), status="candidate")
+    assert training_due(session, settings, NOW, NOW) is not None
+
+
+def test_other_buckets_are_learnt_from_at_once(session, settings):
+    with_model(session, "ensemble", timedelta(hours=2))
+    session.query(Model).update({"bucket_seconds": 60})
+    assert "buckets of 60 s" in training_due(session, settings, NOW, NOW)
 
 
 def test_a_plant_that_trains_by_hand_is_left_alone(session, tmp_path):
     by_hand = Settings(data_dir=tmp_path, train_every="0")
     with_model(session, "ensemble", timedelta(days=800))
-    assert training_due(session, by_hand, NOW) is None
+    assert training_due(session, by_hand, NOW, NOW) is None

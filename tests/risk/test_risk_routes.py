@@ -371,6 +371,26 @@ def test_rolling_back_twice_goes_back_two_models(order, make_model):
     assert (last.status_code, last.json()["detail"]) == (409, "There is no earlier model to go back to.")
 
 
+def test_what_was_gone_back_from_is_not_gone_back_to(order, make_model, session):
+    first, second, rejected, last = (
+        make_model(status="retired", promoted_at=at("2026-09-01 00:00")),
+        make_model(status="retired", promoted_at=at("2026-10-01 00:00")),
+        make_model(),
+        make_model(status="candidate"),
+    )
+    assert order("/models/rollback").json()["id"] == second.id
+    assert order(f"/models/{last.id}/promote?unproven=true").status_code == 200
+    assert order("/models/rollback").json()["id"] == second.id, f"not {rejected.id}"
+    assert order("/models/rollback").json()["id"] == first.id
+
+
+def test_another_model_that_serves_is_asked_for_its_score_anew(order, make_model, session):
+    make_model()
+    session.execute(text("INSERT INTO rollup_state (id, bucket_seconds, scored_changes) VALUES (1, 3600, 7)"))
+    assert order(f"/models/{make_model(status='candidate').id}/promote?unproven=true").status_code == 200
+    assert session.scalar(text("SELECT scored_changes FROM rollup_state")) is None
+
+
 def test_a_model_promoted_twice_tells_both_times_in_which_it_served(order, ask, make_model, session):
     first, second = make_model(), make_model(status="candidate")
     for model in (second, first):
