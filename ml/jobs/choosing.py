@@ -6,8 +6,8 @@ from sqlalchemy.orm import Session
 
 from app.errors import BadInput
 from app.risk.store import champion
-from app.risk.tables import Model
 from app.settings import Settings
+from ml.artefacts import Saved
 from ml.features.history import History
 from ml.gate import Serving, gate
 from ml.jobs.champion import load_speaking
@@ -23,13 +23,13 @@ PREFERRED = ("ensemble", "random_forest", "boosting", "lstm")
 def choose(session: Session, settings: Settings, lesson: Lesson, history: History) -> tuple[str | None, str]:
     """(the first kind that passes the gate, None where none does; what is to be said). The cards get its words."""
     learnt = {each.fitted.kind: each for each in lesson.learnt}
-    current = champion(session)
-    knows_risk = current is not None and current.kind != ConditionOnly.kind
+    current = speaking(session, settings)
     if ConditionOnly.kind in learnt:
-        # One that knows no risk takes nobody's place who does.
+        # One that knows no risk takes nobody's place who does, and can still be asked.
+        knows_risk = isinstance(current, Saved) and current.fitted.kind != ConditionOnly.kind
         return None if knows_risk else ConditionOnly.kind, str(learnt[ConditionOnly.kind].card["verdict"])
-    asked = _asked(session, settings, current, lesson, history) if current is not None and knows_risk else None
-    serving, uncompared = (None, f" {asked}") if isinstance(asked, str) else (asked, "")
+    uncompared = f" Not compared with the model that serves. {current}" if isinstance(current, str) else ""
+    serving = _asked(settings, current, lesson, history) if isinstance(current, Saved) else None
     costs = settings.preventive_cost, settings.failure_cost
     verdicts = {
         kind: gate(learnt[kind].card, learnt[kind].judged_risk, lesson.judged, lesson.became, serving, *costs)
@@ -43,11 +43,20 @@ def choose(session: Session, settings: Settings, lesson: Lesson, history: Histor
     return passed, words[passed or next(iter(words))]
 
 
-def _asked(session: Session, settings: Settings, current: Model, lesson: Lesson, history: History) -> Serving | str:
-    """The serving model on the judged moments, or why it cannot be asked any more, as after an upgrade."""
+def speaking(session: Session, settings: Settings) -> Saved | str | None:
+    """The model that serves, or why it cannot be asked any more, as after an upgrade; None where none serves."""
+    current = champion(session)
+    if current is None:
+        return None
     try:
-        saved = load_speaking(session, settings, current.id)
+        return load_speaking(session, settings, current.id)
     except (Untrusted, Outdated, BadInput) as error:
-        return f"Not compared with the model that serves. {error.detail}"
-    risk = predict(saved, saved.fitted.looked_at(history), lesson.judged, settings.silent_after).risk
-    return Serving(saved.id, saved.horizons_hours, risk, int(saved.trained_until.timestamp()))
+        return error.detail
+
+
+def _asked(settings: Settings, current: Saved, lesson: Lesson, history: History) -> Serving | None:
+    """What it says of the judged moments; None where it knows no risk."""
+    if current.fitted.kind == ConditionOnly.kind:
+        return None
+    risk = predict(current, current.fitted.looked_at(history), lesson.judged, settings.silent_after).risk
+    return Serving(current.id, current.horizons_hours, risk, int(current.trained_until.timestamp()))

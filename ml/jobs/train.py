@@ -22,11 +22,11 @@ from app.risk.model_store import lock_promotion
 from app.risk.store import champion_id
 from app.risk.tables import Model
 from app.settings import Settings
-from ml.artefacts import artefact_key, save_model
+from ml.artefacts import Saved, artefact_key, save_model
 from ml.dataset import fingerprint, load_history
 from ml.failures import TooFewFailures
 from ml.features.history import History
-from ml.jobs.choosing import choose
+from ml.jobs.choosing import choose, speaking
 from ml.jobs.mlflow_export import record_of, tell_mlflow
 from ml.jobs.moment import floor_to_bucket
 from ml.lesson import Lesson, know_normal, learn_risk
@@ -101,6 +101,12 @@ def _keep(
     """All models of a run and the promotion in one transaction: never half a run."""
     now = datetime.now(UTC)
     best, spoken = _chosen(session, settings, lesson, history)
+    lessons = [lesson]
+    if best is None and not isinstance(speaking(session, settings), Saved):
+        # Better the anomaly score alone than nothing.
+        rows = np.ones(len(history.machine), bool)
+        lessons.append(know_normal(history, rows, lesson.horizons_hours, seed, spoken))
+        best = ConditionOnly.kind
     run, data_hash = f"{now:%Y%m%dT%H%M%S}Z", fingerprint(history)
     ids = {
         each.fitted.kind: save_model(
@@ -110,16 +116,17 @@ def _keep(
             run=run,
             trained_until=until,
             bucket_seconds=settings.bucket_seconds,
-            horizons_hours=lesson.horizons_hours,
-            modes=lesson.modes,
-            features=lesson.features,
+            horizons_hours=own.horizons_hours,
+            modes=own.modes,
+            features=own.features,
             card=each.card | {"seconds": seconds},
             seed=seed,
             data_hash=data_hash,
         ).id
-        for each in lesson.learnt
+        for own in lessons
+        for each in own.learnt
     }
-    cards = {each.fitted.kind: each.card for each in lesson.learnt}
+    cards = {each.fitted.kind: each.card for own in lessons for each in own.learnt}
     told = _place(session, settings, best, ids.get(best or ""), promote, now)
     return Trained([(ids[kind], kind, card) for kind, card in cards.items()], f"{told} {spoken}")
 

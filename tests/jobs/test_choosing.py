@@ -16,7 +16,7 @@ from ml.jobs.choosing import choose
 from ml.jobs.moment import fleet_at
 from ml.labels import label
 from ml.learning import Learnt
-from ml.lesson import Lesson
+from ml.lesson import Lesson, know_normal
 
 from .conftest import TRAINED_UNTIL, UNTIL
 
@@ -73,3 +73,13 @@ def test_one_whose_parts_were_changed_counts_as_absent_in_words(plant, chosen, s
     assert kind == "random_forest"
     assert "was changed after it was signed" in words
     assert session_of_plant.scalar(select(Model.id).where(Model.status == "champion")) == plant.serving
+
+
+def test_one_that_knows_no_risk_takes_the_place_of_one_that_does_only_where_that_cannot_be_asked(
+    plant, session_of_plant, monkeypatch
+):
+    history = load_history(session_of_plant, plant.settings)
+    lesson = know_normal(history, np.ones(len(history.machine), bool), [24.0], 0, "Too few failures.")
+    assert choose(session_of_plant, plant.settings, lesson, history)[0] is None
+    monkeypatch.setattr(manifest, "FORMAT", 0)
+    assert choose(session_of_plant, plant.settings, lesson, history)[0] == "anomaly"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -12,11 +13,12 @@ from sqlalchemy import select
 from app.database import session_scope
 from app.fleet.tables import Machine
 from app.risk.store import champion
-from app.risk.tables import Model, Prediction
+from app.risk.tables import Prediction
 from ml.jobs.backtest import backtest
 from ml.jobs.evaluate import evaluate
 from ml.jobs.score import score
 from ml.jobs.train import train
+from ml.lesson import know_normal
 
 from .conftest import UNLABELLED_UNTIL, UNTIL
 
@@ -73,11 +75,18 @@ def test_a_backtest_needs_no_training_at_all(unlabelled, settings, tmp_path):
     assert alarms["wild"] > 0.6
 
 
-def test_it_takes_nobodys_place_who_knows_a_risk(unlabelled, settings):
-    first = trained(unlabelled, settings).rows[0][0]
+def test_where_nothing_passes_the_gate_and_nobody_can_be_asked_it_serves_too(unlabelled, settings, monkeypatch):
+    def learnt(history, until, hours, *_):
+        normal = know_normal(history, np.ones(len(history.machine), bool), hours, 0, "None.")
+        return replace(normal, learnt=[])
+
+    monkeypatch.setattr("ml.jobs.train.learn_risk", learnt)
+    monkeypatch.setattr("ml.jobs.train.choose", lambda *_: (None, "It does not beat the baselines."))
+    found = trained(unlabelled, settings)
+    assert [kind for _, kind, _ in found.rows] == ["anomaly"]
+    assert "serves now" in found.verdict
+    score(unlabelled, settings, UNTIL)
     with session_scope(unlabelled) as session:
-        session.get(Model, first).kind = "ensemble"
-    again = trained(unlabelled, settings)
-    assert again.verdict.startswith("No model is promoted.")
-    with session_scope(unlabelled) as session:
-        assert champion(session).id == first
+        words = set(session.scalars(select(Prediction.not_enough_data)))
+    assert words == {"no risk yet: it does not beat the baselines"}
+    assert trained(unlabelled, settings).verdict.startswith("No model is promoted."), "that one can be asked"
