@@ -12,7 +12,7 @@ import numpy as np
 from ml.calibration import Calibration
 from ml.dataset import training_moments
 from ml.endings import Flags
-from ml.failures import UNNAMED
+from ml.failures import UNNAMED, TooFewFailures
 from ml.features.builder import build
 from ml.features.catalogue import Feature, catalogue_for
 from ml.features.conditions import learn_conditions
@@ -61,6 +61,7 @@ def learn_risk(
     """
     moments, outcomes = training_moments(history, until, horizons_hours, seed)
     cut = split(moments, outcomes, seed=seed)
+    outcomes, cut = _seen_through(outcomes, cut)
     progress(0.0, "features")
     conditions = learn_conditions(history, rows_learnt_from(history, moments, cut), seed)
     features = catalogue_for(history.events, history.channels, history.bucket_seconds)
@@ -93,6 +94,29 @@ def learn_risk(
         moments.take(cut.judging),
         cut.outcomes.take(cut.judging),
     )
+
+
+def _seen_through(outcomes: Outcomes, cut: Split) -> tuple[Outcomes, Split]:
+    """Without the horizons up to which, before the judged time, no machine was watched.
+
+    Of them nothing could be learnt but failures. Raises TooFewFailures where that leaves none.
+    """
+    known = cut.outcomes.take(cut.learning)
+    every = len(known.horizons_hours)
+    count = next((k for k in range(every) if not _watched_through(known, k)), every)
+    if count == every:
+        return outcomes, cut
+    left_out = [f"{hours:g} h" for hours in outcomes.horizons_hours[count:]]
+    if not count:
+        raise TooFewFailures(f"The history is too short: no machine was watched for {left_out[0]}.")
+    words = f"{cut.words}; nothing is said of {', '.join(left_out)}, since no machine was watched so long before"
+    return outcomes.within(count), replace(cut, outcomes=cut.outcomes.within(count), words=words)
+
+
+def _watched_through(known: Outcomes, k: int) -> bool:
+    """Somebody was seen alive in interval k, or all had failed by its end, as where machines run to failure."""
+    left = known.interval > k
+    return bool((left & (known.exposure[:, k] > 0)).any() or not left.any())
 
 
 def _with_reference(learnt: Learnt, history: History, seen: Features, weight: Floats) -> Learnt:

@@ -65,6 +65,21 @@ class Outcomes:
             self.weight[rows],
         )
 
+    def within(self, horizons: int) -> Outcomes:
+        """As told of so many horizons, the shortest ones: whoever failed later had not failed."""
+        later = self.interval >= horizons
+        return Outcomes(
+            self.horizons_hours[:horizons],
+            self.modes,
+            np.minimum(self.interval, horizons),
+            self.exposure[:, :horizons],
+            np.where(later, -1, self.mode),
+            np.where(later, -1, self.failure),
+            np.where(later, np.nan, self.hours_to_failure),
+            self.hours_observed,
+            self.weight,
+        )
+
     def survived(self, k: int) -> npt.NDArray[np.bool_]:
         """[n] seen alive to the end of interval k."""
         return np.asarray((self.interval > k) & (self.exposure[:, k] == 1))
