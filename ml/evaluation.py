@@ -17,6 +17,8 @@ CURVE_POINTS = 60
 BOOTSTRAPPED = ("pr_auc", "roc_auc", "brier", "ece")
 # Share of resamples in which the model must be ahead before the card calls it so without reservation.
 SURE = 0.9
+# Of fewer failures, drawing them anew finds next to no chance: the same few come again.
+FEWEST_SURE = 5
 
 
 def thresholds(risk: Floats, moments: Moments, outcomes: Outcomes) -> list[float]:
@@ -132,10 +134,11 @@ def verdict(horizons: list[dict[str, Any]]) -> dict[str, Any]:
     compared = f"PR-AUC {own:.2f} against {theirs[best]:.2f} of the best baseline ({best}), mean over horizons"
     if not beats:
         words = f"Does not beat the baselines: {compared}."
-    elif share >= SURE:
+    elif share >= SURE and failures >= FEWEST_SURE:
         words = f"Beats the baselines: {compared}."
     else:
-        words = f"Beats the baselines, but with {failures} failures this may be chance: {compared}."
+        several = "failure" if failures == 1 else "failures"
+        words = f"Beats the baselines, but with {failures} {several} this may be chance: {compared}."
     return {"beats_baselines": beats, "verdict": words}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pandas as pd
@@ -49,7 +50,7 @@ def backtest(
         history = saved.fitted.looked_at(history)
     moments = _moments(history, times)
     written = 0
-    with out.open("w", encoding="utf-8", newline="") as file:
+    with _opened(out) as file:
         file.write(",".join(COLUMNS) + "\n")
         for begin in range(0, len(moments), CHUNK_MOMENTS):
             progress(0.3 + 0.7 * begin / len(moments), "predicting")
@@ -59,6 +60,13 @@ def backtest(
             written += len(rows)
     progress(1.0, "written")
     return written
+
+
+def _opened(out: Path) -> TextIO:
+    try:
+        return out.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise BadInput(f"{out} cannot be written: {error.strerror}.") from None
 
 
 def _speaking(

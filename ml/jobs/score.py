@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import structlog
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from app.database import session_scope
-from app.errors import BadInput, NotFound
+from app.errors import NotFound
 from app.ingest.rollup import roll_up_all
 from app.risk import model_store
 from app.risk.assess import nearest_to_status_horizon
@@ -29,7 +29,7 @@ from ml.features.history import Features, Floats, History, Ints
 from ml.jobs.champion import load_speaking
 from ml.jobs.due import note_scored, there_is
 from ml.jobs.memory import Memory
-from ml.jobs.moment import fleet_at, floor_to_bucket
+from ml.jobs.moment import fleet_at, floor_to_bucket, refuse_future
 from ml.models.base import Progress, part_of, silent
 from ml.prediction import Predicted, predict
 from ml.unlike import unlike_itself
@@ -62,6 +62,7 @@ def score(
     """How many machines were scored. Raises NotFound while no model serves."""
     memory = memory or Memory.empty(settings)
     as_of = floor_to_bucket(as_of or datetime.now(UTC), settings)
+    refuse_future(engine, settings, as_of)
     roll_up_all(engine, settings, lambda share: progress(0.4 * share, "roll-ups"), until=as_of)
     with session_scope(engine) as session:
         serving = champion(session)
@@ -69,7 +70,6 @@ def score(
             raise NotFound(
                 "No model serves: run `wearwatch train`, or let one serve with `wearwatch models promote NUMBER`."
             )
-        _refuse_future(session, settings, as_of)
         seen = there_is(session)
         plant = read_plant(session, settings, until=as_of)
         fleet = Fleet(session, settings, memory, plant, serving.id)
@@ -79,13 +79,6 @@ def score(
     _score_shadow(engine, settings, memory, plant)
     progress(1.0, "scored")
     return scored
-
-
-def _refuse_future(session: Session, settings: Settings, as_of: datetime) -> None:
-    """By the database's clock, which all hosts share: nothing said at its true time would ever take its place."""
-    now: datetime = session.scalars(select(func.now())).one()
-    if as_of > now + settings.max_future:
-        raise BadInput(f"It is {now:%Y-%m-%d %H:%M} UTC by the database's clock: {as_of:%Y-%m-%d %H:%M} is ahead.")
 
 
 def _score_shadow(engine: Engine, settings: Settings, memory: Memory, plant: Plant) -> None:

@@ -28,7 +28,7 @@ from ml.failures import TooFewFailures
 from ml.features.history import History
 from ml.jobs.choosing import choose, speaking
 from ml.jobs.mlflow_export import record_of, tell_mlflow
-from ml.jobs.moment import floor_to_bucket
+from ml.jobs.moment import floor_to_bucket, refuse_future
 from ml.lesson import Lesson, know_normal, learn_risk
 from ml.models.base import Progress, part_of, silent
 from ml.models.condition_only import ConditionOnly
@@ -59,6 +59,7 @@ def train(
     """
     started = time.monotonic()
     until = floor_to_bucket(until or datetime.now(UTC), settings)
+    refuse_future(engine, settings, until)
     hours = _hours(horizons or settings.horizons, settings)
     roll_up_all(engine, settings, lambda share: progress(0.05 * share, "roll-ups"))
     with session_scope(engine) as session:

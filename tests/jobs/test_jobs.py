@@ -229,7 +229,21 @@ def test_nothing_is_said_of_the_future(plant):
     before = stored_scores(plant)
     with pytest.raises(BadInput, match=r"by the database's clock: 2099-01-01 00:00 is ahead"):
         score(plant.engine, plant.settings, datetime(2099, 1, 1, tzinfo=UTC))
+    with pytest.raises(BadInput, match="is ahead"):
+        train(
+            plant.engine,
+            plant.settings,
+            until=datetime(2099, 1, 1, tzinfo=UTC),
+            horizons=None,
+            seed=0,
+            promote=False,
+        )
     assert stored_scores(plant) == before
+
+
+def test_a_backtest_that_cannot_be_written_says_so(plant, tmp_path):
+    with pytest.raises(BadInput, match=r"nowhere/out.csv cannot be written: No such file"):
+        backtest(plant.engine, plant.settings, UNTIL, UNTIL, HOUR, None, tmp_path / "nowhere" / "out.csv")
 
 
 def test_horizons_are_taken_in_order_and_each_once_and_none_is_shorter_than_a_bucket(plant, monkeypatch):

@@ -101,7 +101,7 @@ def test_with_one_failure_the_verdict_says_it_may_be_chance():
         "model": {"pr_auc": 0.6},
         "baselines": {"weibull": {"pr_auc": 0.5, "model_better_share": 0.7}},
     }
-    assert "with 1 failures this may be chance" in verdict([horizon])["verdict"]
+    assert "with 1 failure this may be chance" in verdict([horizon])["verdict"]
 
 
 def test_intervals_hold_the_figure_and_shrink_with_more_machines(fleet):
