@@ -44,7 +44,7 @@ MOST_JUDGED = 50_000
 SAID = text(
     """
     SELECT machine_id, extract(epoch FROM as_of)::bigint, probabilities FROM predictions
-    WHERE model_id = :model_id AND probabilities IS NOT NULL AND as_of > :learnt_until
+    WHERE model_id = :model_id AND probabilities IS NOT NULL AND not_enough_data IS NULL AND as_of > :learnt_until
         AND extract(epoch FROM as_of)::bigint / :width % :every = 0
     ORDER BY machine_id, as_of
     """
@@ -110,7 +110,8 @@ def _realised(session: Session, saved: Saved, history: History, plant: Plant, se
     """Figures of the stored predictions whose outcome is known by now, by horizon, in the form of the card's."""
     # What somebody scored for a time that the model had learnt from is no promise that could come true.
     own = Prediction.model_id == saved.id, Prediction.as_of > saved.trained_until
-    stored, told = session.execute(select(func.count(), func.count(Prediction.probabilities)).where(*own)).one()
+    believed = func.count(Prediction.probabilities).filter(Prediction.not_enough_data.is_(None))
+    stored, told = session.execute(select(func.count(), believed).where(*own)).one()
     every = max(-(-told // MOST_JUDGED), 1)
     asked = {"model_id": saved.id, "learnt_until": saved.trained_until}
     rows = session.execute(SAID, asked | {"width": settings.bucket_seconds, "every": every}).all()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, select, text, update
 
 from app.database import session_scope
 from app.planning.tables import PlanItem
@@ -18,7 +18,7 @@ from ml.jobs import monitor as job
 from ml.jobs.monitor import monitor
 from ml.jobs.score import score
 
-from .conftest import UNTIL
+from .conftest import TRAINED_UNTIL, UNTIL
 
 MOVE = text(
     """UPDATE rollups SET mean = mean * :by FROM channels
@@ -59,6 +59,21 @@ def test_the_report_is_stored_and_counts_what_was_said(scored):
     # Of the last horizon only what was said a week before the end has come to its end.
     rows = [each["rows"] for each in realised["horizons"]]
     assert rows[0] > rows[1] > rows[2] > 0
+
+
+def test_only_what_could_be_believed_and_was_said_of_later_times_can_come_true(scored):
+    before = monitor(scored.engine, scored.settings, as_of=UNTIL).body["realised"]
+    of_a_day = Prediction.as_of == UNTIL - timedelta(days=11), Prediction.not_enough_data.is_(None)
+    with session_scope(scored.engine) as session:
+        silent = session.execute(
+            update(Prediction).where(*of_a_day).values(not_enough_data="silent for 2d")
+        ).rowcount
+    score(scored.engine, scored.settings, TRAINED_UNTIL - timedelta(days=3))
+    after = monitor(scored.engine, scored.settings, as_of=UNTIL).body["realised"]
+    assert silent > 0
+    assert after["predictions"] == before["predictions"]
+    assert after["without_risk"] == before["without_risk"] + silent
+    assert after["horizons"][0]["rows"] == before["horizons"][0]["rows"] - silent
 
 
 def test_few_failures_are_not_judged(scored):
