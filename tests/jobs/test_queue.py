@@ -62,7 +62,7 @@ def trainings(engine):
 
 def due(engine, settings, later=timedelta(0)):
     with session_scope(engine) as session:
-        return training_due(session, settings, datetime.now(UTC) + later)
+        return training_due(session, settings, datetime.now(UTC) + later, datetime.now(UTC))
 
 
 def test_the_schedule_asks_for_a_training_once_however_often_it_looks(ripe, settings):
