@@ -64,10 +64,6 @@ def champion(session: Session) -> Model | None:
     return session.scalar(select(Model).where(Model.status == "champion"))
 
 
-def champion_id(session: Session) -> int | None:
-    return session.scalar(select(Model.id).where(Model.status == "champion"))
-
-
 def store_predictions(session: Session, model_id: int, rows: Iterable[NewPrediction]) -> int:
     """Keep one scoring run; the same machine and as_of again replaces. The champion's become the served ones.
 

@@ -15,8 +15,6 @@ depends_on = None
 
 BEFORE = "outcome in ('open', 'hit', 'false', 'missed', 'unknown', 'withdrawn')"
 NOW = "outcome in ('open', 'hit', 'false', 'missed', 'found', 'unknown', 'withdrawn')"
-
-
 # Of a failure that the version before has revised meanwhile, its word stands and ours stays aside.
 PUT_BACK = """
     DO $$ BEGIN
@@ -30,11 +28,7 @@ PUT_BACK = """
     END $$
 """
 PUT_ASIDE = """
-    DO $$ BEGIN
-        IF to_regclass('outcomes_aside') IS NULL THEN
-            CREATE TABLE outcomes_aside AS TABLE outcomes WITH NO DATA;
-        END IF;
-    END $$;
+    CREATE TABLE IF NOT EXISTS outcomes_aside AS TABLE outcomes WITH NO DATA;
     INSERT INTO outcomes_aside SELECT * FROM outcomes WHERE outcome = 'found';
     ALTER TABLE outcomes DISABLE TRIGGER append_only;
     DELETE FROM outcomes WHERE outcome = 'found';

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from app.fleet.tables import Event, WithdrawnEvent
 from app.ingest.tables import RollupState
-from app.risk.tables import Model, Prediction
+from app.risk.store import champion
+from app.risk.tables import Prediction
 
 NOTE = text(
     """
@@ -48,12 +49,12 @@ def note_scored(session: Session, seen: Seen, model_id: int, as_of: datetime) ->
 
 def scoring_due(session: Session, as_of: datetime) -> bool:
     """Whether a served prediction could differ now: time went on, a finished bucket or the events changed."""
-    champion = session.scalar(select(Model).where(Model.status == "champion"))
-    if champion is None:
+    serving = champion(session)
+    if serving is None:
         return False
     scored_as_of = session.scalar(
         select(func.max(Prediction.as_of))
-        .where(Prediction.model_id == champion.id)
+        .where(Prediction.model_id == serving.id)
         .where(Prediction.as_of >= as_of - timedelta(days=1))
     )
     if scored_as_of is None or scored_as_of < as_of:

@@ -19,7 +19,7 @@ from app.ingest.rollup import roll_up_all
 from app.risk.actions import promote as let_serve
 from app.risk.actions import shadow
 from app.risk.model_store import lock_promotion
-from app.risk.store import champion_id
+from app.risk.store import champion
 from app.risk.tables import Model
 from app.settings import Settings
 from ml.artefacts import Saved, artefact_key, save_model
@@ -68,7 +68,7 @@ def train(
     try:
         lesson = learn_risk(history, until, hours, seed, part_of(progress, 0.08, 0.98), search.total_seconds())
     except TooFewFailures as reason:
-        lesson = know_normal(history, np.ones(len(history.machine), bool), hours, seed, str(reason))
+        lesson = _normal(history, hours, seed, str(reason))
     seconds = round(time.monotonic() - started, 1)
     with session_scope(engine) as session:
         trained = _keep(session, settings, lesson, history, until, seed, seconds, promote)
@@ -76,6 +76,10 @@ def train(
     tell_mlflow(settings, records)
     progress(1.0, "trained")
     return trained
+
+
+def _normal(history: History, hours: Sequence[float], seed: int, reason: str) -> Lesson:
+    return know_normal(history, np.ones(len(history.machine), bool), hours, seed, reason)
 
 
 def _hours(horizons: Sequence[timedelta], settings: Settings) -> list[float]:
@@ -105,8 +109,7 @@ def _keep(
     lessons = [lesson]
     if best is None and not isinstance(speaking(session, settings), Saved):
         # Better the anomaly score alone than nothing.
-        rows = np.ones(len(history.machine), bool)
-        lessons.append(know_normal(history, rows, lesson.horizons_hours, seed, spoken))
+        lessons.append(_normal(history, lesson.horizons_hours, seed, spoken))
         best = ConditionOnly.kind
     run, data_hash = f"{now:%Y%m%dT%H%M%S}Z", fingerprint(history)
     ids = {
@@ -134,10 +137,10 @@ def _keep(
 
 def _chosen(session: Session, settings: Settings, lesson: Lesson, history: History) -> tuple[str | None, str]:
     """Held against the model that serves when it is placed: another may be let serve while this is found out."""
-    held_against = champion_id(session)
+    held_against = champion(session)
     found = choose(session, settings, lesson, history)
     lock_promotion(session)
-    return found if champion_id(session) == held_against else choose(session, settings, lesson, history)
+    return found if champion(session) is held_against else choose(session, settings, lesson, history)
 
 
 def _place(

@@ -90,3 +90,5 @@ def test_where_nothing_passes_the_gate_and_nobody_can_be_asked_it_serves_too(unl
         words = set(session.scalars(select(Prediction.not_enough_data)))
     assert words == {"no risk yet: it does not beat the baselines"}
     assert trained(unlabelled, settings).verdict.startswith("No model is promoted."), "that one can be asked"
+    with session_scope(unlabelled) as session:
+        assert champion(session).id == found.rows[0][0]
