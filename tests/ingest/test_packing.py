@@ -16,10 +16,11 @@ import pytest
 from alembic import command
 from pydantic import SecretStr
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
 from app.backup import backup, restore
+from app.errors import Unavailable
 from app.ingest import packer
 from app.ingest.chart import machine_readings, window
 from app.ingest.columns import Columns, to_microseconds
@@ -215,11 +216,12 @@ def test_one_machine_and_range_opens_only_its_blocks(write, engine, ask):
 
 
 def patiently(writer: Writer, batches: list[Batch]) -> None:
-    """Four senders of the same keys meet more often than the writer tries; the committer would try again too."""
+    """Four senders of the same keys meet more often than the writer tries; senders try again too when told so."""
     for _ in range(10):
         try:
             writer.write(batches)
-        except IntegrityError:
+        except Unavailable as error:
+            assert error.retry_after == 1
             continue
         return
     pytest.fail("never stored")
