@@ -38,6 +38,11 @@ class Trust:
     reason: list[str | None]
     usable: Flags
 
+    @property
+    def believed(self) -> Flags:
+        """[n]"""
+        return np.array([reason is None for reason in self.reason], dtype=bool)
+
     def without_risk(self, why: str) -> Trust:
         """The same data, asked for a risk that nobody can tell."""
         return Trust(self.coverage, [reason or why for reason in self.reason], np.zeros_like(self.usable))

@@ -23,7 +23,6 @@ from app.dashboard.context import (
 from app.dashboard.data_page import flag_row
 from app.fleet.schemas import EventOut, FailureModeOut
 from app.fleet.tables import Machine
-from app.risk.assess import Status
 from app.risk.schemas import PastFailureOut, ReasonOut, RiskOut
 from app.risk.vibration_zones import Zones, zones
 
@@ -97,7 +96,7 @@ def _risk(facts: MachineFacts) -> RiskView | None:
     longest = risk.probabilities[-1].horizon_hours if risk.probabilities else None
     return RiskView(
         as_of=risk.as_of,
-        usable=_usable(facts),
+        usable=risk.not_enough_data is None,
         model=f"{words.model_kind(risk.model.kind)} {risk.model.id}",
         model_id=risk.model.id,
         coverage=risk.coverage or 0.0,
@@ -109,18 +108,16 @@ def _risk(facts: MachineFacts) -> RiskView | None:
         life_median_hours=_within(life.median, longest) if life else None,
         life_high_hours=_within(life.high, longest) if life else None,
         modes=_modes(facts),
-        reasons=_reasons(risk.reasons, _usable(facts)),
+        reasons=_reasons(risk.reasons),
         anomaly_score=risk.anomaly_score,
         not_enough_data=risk.not_enough_data,
     )
 
 
-def _reasons(said: Sequence[ReasonOut], usable: bool) -> tuple[Reason, ...]:
-    """Without a usable risk only what does not come from it: that the machine is unlike itself."""
-    told = [each for each in said if usable or (each.share is None and each.like is None)]
+def _reasons(said: Sequence[ReasonOut]) -> tuple[Reason, ...]:
     return tuple(
         Reason(each.words, each.share, share_bar(each.share), _past_failure(each.like))
-        for each in told[:MOST_REASONS]
+        for each in said[:MOST_REASONS]
     )
 
 
@@ -128,11 +125,6 @@ def _past_failure(like: PastFailureOut | None) -> PastFailure | None:
     if like is None:
         return None
     return PastFailure(like.machine, f"{like.failed_at.astimezone(UTC) + AFTERWARDS:%Y-%m-%dT%H:%MZ}")
-
-
-def _usable(facts: MachineFacts) -> bool:
-    """An old prediction of a machine that fell silent would read as if it still held."""
-    return facts.risk.status not in (Status.NO_DATA, Status.NOT_ENOUGH_DATA)
 
 
 def _within(hours: float | None, longest: float | None) -> float | None:
@@ -196,7 +188,7 @@ def _event_words(event: EventOut) -> str:
 
 def _curve(facts: MachineFacts) -> dict[str, Any] | None:
     risk = facts.risk
-    if not risk.probabilities or risk.as_of is None or not _usable(facts):
+    if not risk.probabilities or risk.as_of is None:
         return None
     low = [each.low for each in risk.probabilities]
     high = [each.high for each in risk.probabilities]

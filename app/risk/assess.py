@@ -46,10 +46,18 @@ class Known:
 
 @dataclass(frozen=True)
 class Assessment:
-    """`reason` says why there is no risk to show; it is None for alarm, warning and normal."""
+    """`reason` says why there is no risk to show; it is None for alarm, warning and normal.
+
+    outdated: whatever was said last is of a machine that has gone, fell silent or was not scored lately.
+    """
 
     status: Status
     reason: str | None
+    outdated: bool = False
+
+    @property
+    def usable(self) -> bool:
+        return self.reason is None
 
 
 def stale_after(bucket: timedelta, scoring_within: timedelta) -> timedelta:
@@ -60,12 +68,12 @@ def stale_after(bucket: timedelta, scoring_within: timedelta) -> timedelta:
 def assess(known: Known, limits: Limits, now: datetime) -> Assessment:
     """The status of a machine. Whatever is missing outranks whatever was predicted."""
     if known.decommissioned_at is not None and known.decommissioned_at <= now:
-        return Assessment(Status.NO_DATA, f"decommissioned since {_time(known.decommissioned_at)}")
+        return Assessment(Status.NO_DATA, f"decommissioned since {_time(known.decommissioned_at)}", outdated=True)
     missing = _missing_prediction(known, limits, now)
     if _silent(known, limits, now):
-        return Assessment(Status.NO_DATA, _silence(known, missing))
+        return Assessment(Status.NO_DATA, _silence(known, missing), outdated=True)
     if missing is not None:
-        return Assessment(Status.NOT_ENOUGH_DATA, missing)
+        return Assessment(Status.NOT_ENOUGH_DATA, missing, outdated=_stale(known, limits, now))
     assert known.probability is not None
     return Assessment(_severity(known.probability, limits), None)
 
@@ -88,9 +96,13 @@ def _missing_prediction(known: Known, limits: Limits, now: datetime) -> str | No
         return known.not_enough_data
     if known.probability is None:
         return "the newest prediction holds no probability"
-    if known.as_of < now - limits.stale_after:
+    if _stale(known, limits, now):
         return f"stale: the newest prediction is from {_time(known.as_of)}"
     return None
+
+
+def _stale(known: Known, limits: Limits, now: datetime) -> bool:
+    return known.as_of is not None and known.as_of < now - limits.stale_after
 
 
 def _silent(known: Known, limits: Limits, now: datetime) -> bool:

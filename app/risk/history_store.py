@@ -23,7 +23,7 @@ SERVED_WHEN_SCORED = """EXISTS (
 HISTORY = """
     WITH said AS (
         SELECT DISTINCT ON (p.as_of) p.as_of, p.model_id, p.horizons_hours, p.probabilities, p.anomaly_score,
-            {probability} AS probability
+            CASE WHEN p.not_enough_data IS NULL THEN {probability} END AS probability
         FROM predictions p JOIN models ON models.id = p.model_id AND models.promoted_at IS NOT NULL
         WHERE p.machine_id = :machine_id AND p.as_of >= :since AND p.as_of < :until
         ORDER BY p.as_of, {served_when_scored} DESC, models.promoted_at DESC

@@ -59,7 +59,10 @@ def assessment_of(watched: Watched, settings: Settings, now: datetime) -> Assess
 
 
 def risk_out(watched: Watched, settings: Settings, now: datetime) -> RiskOut:
-    """One machine: everything its served prediction says, and what that means now."""
+    """One machine: what its served prediction says, and what that means now.
+
+    Without a usable risk no number of it, and of the reasons only that the machine is unlike itself.
+    """
     assessment, said, model = assessment_of(watched, settings, now), watched.prediction, watched.model
     if said is None or model is None:
         return RiskOut(
@@ -76,11 +79,11 @@ def risk_out(watched: Watched, settings: Settings, now: datetime) -> RiskOut:
         as_of=said.as_of,
         scored_at=said.scored_at,
         model=ModelNamed(id=model.id, kind=model.kind, trained_until=model.trained_until),
-        probabilities=_horizons(said),
-        by_mode={mode: _along(said.horizons_hours, risks) for mode, risks in said.modes.items()},
-        remaining_life_hours=_remaining_life(said),
-        anomaly_score=said.anomaly_score,
-        reasons=[ReasonOut.model_validate(reason) for reason in said.reasons],
+        probabilities=_horizons(said) if assessment.usable else [],
+        by_mode=_by_mode(said) if assessment.usable else {},
+        remaining_life_hours=_remaining_life(said) if assessment.usable else None,
+        anomaly_score=None if assessment.outdated else said.anomaly_score,
+        reasons=_reasons(said, assessment),
         coverage=said.coverage,
     )
 
@@ -95,6 +98,17 @@ def _horizons(said: Prediction) -> list[HorizonRisk]:
             said.horizons_hours, said.probabilities or [], low, high, strict=False
         )
     ]
+
+
+def _by_mode(said: Prediction) -> dict[str, list[HorizonRisk]]:
+    return {mode: _along(said.horizons_hours, risks) for mode, risks in said.modes.items()}
+
+
+def _reasons(said: Prediction, assessment: Assessment) -> list[ReasonOut]:
+    if assessment.outdated:
+        return []
+    reasons = [ReasonOut.model_validate(reason) for reason in said.reasons]
+    return [each for each in reasons if assessment.usable or each.speaks_without_risk]
 
 
 def _along(horizons_hours: Sequence[float], risks: object) -> list[HorizonRisk]:
@@ -153,7 +167,7 @@ def ranking_question(
 
 
 def ranked_machine(row: RowMapping, settings: Settings, now: datetime) -> RankedMachine:
-    """One line of the ranking. A risk that is not usable is shown without an expected loss and without a change."""
+    """One line of the ranking. Of a risk that is not usable no number is shown."""
     known = Known(
         row["last_reading_at"],
         row["as_of"],
@@ -162,8 +176,9 @@ def ranked_machine(row: RowMapping, settings: Settings, now: datetime) -> Ranked
         row["decommissioned_at"],
     )
     assessment = assess(known, limits_of(settings), now)
-    usable, probability, before = row["usable"], row["probability"], row["probability_before"]
-    change = probability - before if usable and before is not None else None
+    probability = row["probability"] if assessment.usable else None
+    before, life = row["probability_before"], row["remaining_life_median_hours"]
+    change = None if probability is None or before is None else probability - before
     return RankedMachine(
         machine=row["key"],
         name=row["name"],
@@ -178,8 +193,8 @@ def ranked_machine(row: RowMapping, settings: Settings, now: datetime) -> Ranked
         change_since_day_before=change,
         failure_cost=row["failure_cost"],
         failure_cost_is_default=row["own_failure_cost"] is None,
-        expected_loss=expected_loss(probability, row["failure_cost"]) if usable else None,
-        remaining_life_median_hours=row["remaining_life_median_hours"],
-        anomaly_score=row["anomaly_score"],
-        first_reason=row["first_reason"],
+        expected_loss=None if probability is None else expected_loss(probability, row["failure_cost"]),
+        remaining_life_median_hours=life if assessment.usable else None,
+        anomaly_score=None if assessment.outdated else row["anomaly_score"],
+        first_reason=None if assessment.outdated else row["first_reason"],
     )

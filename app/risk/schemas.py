@@ -50,6 +50,11 @@ class ReasonOut(BaseModel):
     share: float | None = None
     like: PastFailureOut | None = None
 
+    @property
+    def speaks_without_risk(self) -> bool:
+        """That the machine is unlike itself holds whatever its risk is."""
+        return self.share is None and self.like is None
+
 
 class RemainingLife(BaseModel):
     """Hours until failure; a value equal to the longest horizon means that or longer."""
@@ -69,7 +74,10 @@ class ModelNamed(BaseModel):
 
 
 class RiskOut(BaseModel):
-    """`not_enough_data` says why, wherever the status is `no_data` or `not_enough_data`; else it is null."""
+    """`not_enough_data` says why, wherever the status is `no_data` or `not_enough_data`; else it is null.
+
+    Then there is no number of a risk; the anomaly score stays where the machine is heard and was scored lately.
+    """
 
     machine: str
     status: Status
@@ -87,7 +95,7 @@ class RiskOut(BaseModel):
 
 
 class RankedMachine(BaseModel):
-    """A line of the ranking. Without a usable prediction: a status with its reason, and no expected loss."""
+    """A line of the ranking. Without a usable prediction: a status with its reason, and no number of a risk."""
 
     machine: str
     name: str | None

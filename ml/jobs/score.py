@@ -130,7 +130,7 @@ class Fleet:
     def reasons(self, scored: Sequence[Scored]) -> list[list[list[dict[str, Any]]]]:
         """[parts][rows] why the riskiest stand where they do, what they are like, and who is unlike itself."""
         horizon = nearest_to_status_horizon(self.saved.horizons_hours)
-        risk = [np.nan_to_num(part.predicted.risk[:, horizon], nan=-1.0) for part in scored]
+        risk = [np.where(part.predicted.trust.believed, part.predicted.risk[:, horizon], -1.0) for part in scored]
         everyone = np.concatenate([np.zeros(0), *risk])
         chosen = np.zeros(len(everyone), bool)
         chosen[np.argsort(-everyone, kind="stable")[:MOST_EXPLAINED]] = True

@@ -3,11 +3,11 @@ from datetime import timedelta
 import pytest
 from factories import at
 from made_fleet import report_body
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from app.clock import utc_now
-from app.risk.tables import LatestPrediction, ModelReport
+from app.risk.tables import LatestPrediction, ModelReport, Prediction
 from app.security.policy import Role
 from app.security.tables import AuditEntry
 
@@ -137,11 +137,49 @@ def test_machines_without_a_usable_risk_come_last_and_are_never_dropped(
         "never": "no_data",
         "doubtful": "not_enough_data",
     }
-    last_known = {each["machine"]: each["probability"] for each in body["machines"][1:]}
-    assert last_known == pytest.approx({"silent": 0.9, "stale": 0.9, "never": None, "doubtful": None})
-    assert all(each["not_enough_data"] and each["expected_loss"] is None for each in body["machines"][1:])
+    numbers = ("probability", "expected_loss", "change_since_day_before", "remaining_life_median_hours")
+    for each in body["machines"][1:]:
+        assert each["not_enough_data"]
+        assert [each[name] for name in numbers] == [None] * 4, each
     _, body = ask("/risk?min_probability=0")
     assert keys(body) == ["low"]
+
+
+REASONS = [
+    {"words": "vibration 4.1 mm/s, usually 2.2", "share": 0.8},
+    {"words": "unlike its own first normal operation", "value": 3.1},
+]
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "anomaly", "reasons"),
+    [
+        ({}, "alarm", 3.1, 2),
+        ({"read_at": NOW - timedelta(hours=4)}, "no_data", None, 0),
+        ({"as_of": AS_OF - timedelta(hours=5)}, "not_enough_data", None, 0),
+        ({"not_enough_data": "no current in the last 2 days"}, "not_enough_data", 3.1, 1),
+    ],
+)
+def test_a_reason_stands_instead_of_a_number_everywhere(
+    ask, session, make_model, make_scored, changed, status, anomaly, reasons
+):
+    why = {"not_enough_data": changed.pop("not_enough_data", None)}
+    machine = make_scored("fan", make_model(), 0.9, **changed)
+    said = {"modes": {"OHE": [0.5] * 5}, "anomaly_score": anomaly or 3.1, "reasons": REASONS}
+    life = {f"remaining_life_{each}_hours": 72.0 for each in ("low", "median", "high")}
+    session.execute(update(Prediction).where(Prediction.machine_id == machine.id).values(said | life | why))
+    _, body = ask("/machines/fan/risk")
+    known = status == "alarm"
+    assert (body["status"], body["anomaly_score"], len(body["reasons"])) == (status, anomaly, reasons)
+    assert bool(body["not_enough_data"]) is not known
+    assert [bool(body[name]) for name in ("probabilities", "by_mode", "remaining_life_hours")] == [known] * 3
+    _, ranking = ask("/risk")
+    [row] = ranking["machines"]
+    numbers = (row["probability"], row["expected_loss"], row["remaining_life_median_hours"])
+    assert [each is not None for each in numbers] == [known] * 3
+    assert row["anomaly_score"] == anomaly
+    _, past = ask("/machines/fan/risk/history?horizon=7d")
+    assert [each["probability"] is None for each in past["points"]] == [why["not_enough_data"] is not None]
 
 
 def test_of_those_whose_risk_nobody_knows_the_ones_unlike_themselves_come_first(
