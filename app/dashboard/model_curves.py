@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,14 +26,17 @@ class Costs:
 
 @dataclass(frozen=True)
 class CostCurve:
-    """Along rising thresholds, a machine and year. `in_use` and `cheapest` are positions, `unwarned` never acts."""
+    """Along rising thresholds, a machine and year. `judged` and `cheapest` are positions, `unwarned` never acts.
+
+    At `judged` the card counts its alarms; the plant warns where its settings say.
+    """
 
     threshold: list[float]
     cost: list[float]
     low: list[float] | None
     high: list[float] | None
     caught: list[float]
-    in_use: int
+    judged: int
     cheapest: int
     unwarned: float
 
@@ -64,12 +68,12 @@ def _precision_recall(horizon: Part) -> dict[str, Any] | None:
     if not curve or len(curve[0]) < 2:
         return None
     own = card.mapping(horizon.get("model"))
-    in_use = [card.number(own.get(name)) for name in ("recall", "precision")]
+    judged = [card.number(own.get(name)) for name in ("recall", "precision")]
     return {
         "recall": curve[0],
         "precision": curve[1],
         "prevalence": card.number(horizon.get("base_rate")),
-        "in_use": None if None in in_use else in_use,
+        "judged": None if None in judged else judged,
     }
 
 
@@ -92,8 +96,8 @@ def cost_curve(horizon: Part, costs: Costs) -> CostCurve | None:
     """A service for every alert and a failure for every one that was missed."""
     failures, years = card.number(horizon.get("failures")), card.number(horizon.get("machine_years"))
     columns = card.points(horizon.get("alert_curve"), "threshold", "caught", "false_alarms")
-    in_use = card.number(horizon.get("threshold"))
-    if not columns or not failures or not years or in_use is None:
+    judged = card.number(horizon.get("threshold"))
+    if not columns or not failures or not years or judged is None:
         return None
     threshold, caught, false = columns
     cost = [
@@ -109,10 +113,15 @@ def cost_curve(horizon: Part, costs: Costs) -> CostCurve | None:
         low=[max(each - width, 0.0) for each, width in zip(cost, wide, strict=True)] if sure else None,
         high=[each + width for each, width in zip(cost, wide, strict=True)] if sure else None,
         caught=caught,
-        in_use=min(range(len(cost)), key=lambda place: abs(threshold[place] - in_use)),
+        judged=nearest(threshold, judged),
         cheapest=cost.index(min(cost)),
         unwarned=failures * costs.failure / years,
     )
+
+
+def nearest(thresholds: Sequence[float], value: float) -> int:
+    """Its position."""
+    return min(range(len(thresholds)), key=lambda place: abs(thresholds[place] - value))
 
 
 def _half_width(spread: object, costs: Costs) -> float | None:

@@ -6,7 +6,7 @@ import math
 
 from app.dashboard import card, words
 from app.dashboard.card import Part
-from app.dashboard.model_curves import NORMAL_90, Costs, cost_curve
+from app.dashboard.model_curves import NORMAL_90, Costs, cost_curve, nearest
 from app.dashboard.record_context import BigFigure, JudgedHorizon
 
 # With fewer failures nobody can say whether as many came as were said.
@@ -14,12 +14,12 @@ FEWEST_FAILURES = 5
 
 
 def judged_at(horizon: Part, costs: Costs, *, marked: bool) -> JudgedHorizon:
-    """`marked` is the horizon that is shown first."""
+    """`marked` is the horizon that is shown first, the one at which the plant warns."""
     return JudgedHorizon(
         within=card.within(horizon),
         marked=marked,
         big=(_failures(horizon), _caught(horizon), _false_alarms(horizon), _calibration(horizon)),
-        cost=_cost(horizon, costs),
+        cost=_cost(horizon, costs, warns=marked),
     )
 
 
@@ -42,7 +42,7 @@ def _caught(horizon: Part) -> BigFigure:
 def _false_alarms(horizon: Part) -> BigFigure:
     own = card.mapping(horizon.get("model"))
     rate, threshold = card.number(own.get("false_alarms_per_machine_year")), card.number(horizon.get("threshold"))
-    judged = f", warning from {_risk(threshold)} on" if threshold is not None else ""
+    judged = f", judged at warnings from {_risk(threshold)} on" if threshold is not None else ""
     said = words.NOTHING if rate is None else f"{rate:.1f}"
     return BigFigure(said, f"false alarms a machine and year{judged}")
 
@@ -70,18 +70,19 @@ def _calibration(horizon: Part) -> BigFigure:
     return BigFigure("risks too low" if ratio > 1 else "risks too high", f"{counted}, more than chance explains")
 
 
-def _cost(horizon: Part, costs: Costs) -> str:
-    """`€ 310 a machine and year from 12 % on, as in use; at best € 280 from 7 % on; € 890 without warnings.`"""
+def _cost(horizon: Part, costs: Costs, *, warns: bool) -> str:
+    """`€ 310 a machine and year, warning from 15 % on as this plant does; at best € 280 a machine and year, ...`"""
     curve = cost_curve(horizon, costs)
     if curve is None:
         return ""
 
     def told(place: int) -> str:
-        return (
-            f"{words.money(curve.cost[place], costs.currency)} a machine and year, warning from"
-            f" {_risk(curve.threshold[place])} on"
-        )
+        money = words.money(curve.cost[place], costs.currency)
+        return f"{money} a machine and year, warning from {_risk(curve.threshold[place])} on"
 
-    best = "the cheapest" if curve.cost[curve.in_use] <= curve.cost[curve.cheapest] else ""
-    cheapest = f", {best}" if best else f"; at best {told(curve.cheapest)}"
-    return f"{told(curve.in_use)}{cheapest}; {words.money(curve.unwarned, costs.currency)} without warnings."
+    here = nearest(curve.threshold, costs.warn_probability) if warns else curve.judged
+    said = told(here) + (" as this plant does" if warns else " as judged")
+    best = (
+        ", the cheapest" if curve.cost[here] <= curve.cost[curve.cheapest] else f"; at best {told(curve.cheapest)}"
+    )
+    return f"{said}{best}; {words.money(curve.unwarned, costs.currency)} without warnings."

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.dashboard import card, words
 from app.dashboard.context import Frame
+from app.dashboard.model_curves import nearest
 from app.dashboard.outcome_context import OutcomeFilters, OutcomeRow, OutcomesPage, SumRow
 from app.outcomes import reading, store
 from app.outcomes.judging import Outcome
@@ -129,8 +130,8 @@ def _promised(model: Model, warns_from: float) -> str:
     failures = card.number(horizon.get("failures"))
     if not curve or not failures:
         return ""
-    nearest = min(range(len(curve[0])), key=lambda level: abs(curve[0][level] - warns_from))
-    level, caught, false = (column[nearest] for column in curve)
+    here = nearest(curve[0], warns_from)
+    level, caught, false = (column[here] for column in curve)
     enough = caught + false >= FEWEST_FOR_A_RATE
     precision = f", {words.percent(caught / (caught + false))} of its warnings right" if enough else ""
     return (

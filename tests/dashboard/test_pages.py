@@ -576,7 +576,7 @@ def test_the_model_page_draws_lead_times_and_what_acting_would_cost(operator: Te
     assert cost["cost"][0] == pytest.approx((41 + 400) * settings.preventive_cost / 20)
     assert cost["unwarned"] == pytest.approx(41 * settings.failure_cost / 20)
     assert cost["cost"][cost["cheapest"]] == min(cost["cost"])
-    assert cost["threshold"][cost["in_use"]] == 0.256
+    assert cost["threshold"][cost["judged"]] == 0.256
     assert cost["warns_from"] == settings.warn_probability
     assert curves["horizons"][0]["cost"]["warns_from"] is None
 
@@ -599,8 +599,9 @@ def test_the_large_figures_say_what_was_judged_and_whether_risks_fit(operator: T
     said = shown(operator.get("/models/3").text)
     assert "41 failures in the judged time, in 20 machine-years" in said
     assert "caught, half of them" in said
-    assert "false alarms a machine and year, warning from 30 % on" in said
+    assert "false alarms a machine and year, judged at warnings from 30 % on" in said
     assert "risks fit" in said
+    assert re.search(r"a machine and year, warning from 1[0-9] % on as this plant does", said)
     assert "without warnings." in said
 
 

@@ -21,7 +21,7 @@ const drawers = {
     traces: [
       ...(curve.prevalence === null ? [] : [straight([0, 1], [curve.prevalence, curve.prevalence], colour)]),
       { x: curve.recall, y: curve.precision, mode: "lines", line: strong(colour), hovertemplate: "recall %{x:.0%}, precision %{y:.0%}<extra></extra>" },
-      ...(curve.in_use === null ? [] : [mark([curve.in_use[0]], [curve.in_use[1]], "circle-open", "in use: recall %{x:.0%}, precision %{y:.0%}", colour)]),
+      ...(curve.judged === null ? [] : [mark([curve.judged[0]], [curve.judged[1]], "circle-open", "as judged: recall %{x:.0%}, precision %{y:.0%}", colour)]),
     ],
     xaxis: { range: [0, 1.02], ...SHARE }, yaxis: { range: [0, 1.03], ...SHARE },
   }),
@@ -39,20 +39,20 @@ const drawers = {
   },
   cost: ({ cost }, colour) => {
     const x = cost.threshold.map((each) => Math.max(each, 1e-4));
-    const most = Math.max(cost.unwarned, cost.cost[cost.in_use], cost.cost[cost.cheapest]) * 1.7;
+    const most = Math.max(cost.unwarned, cost.cost[cost.judged], cost.cost[cost.cheapest]) * 1.7;
     return {
       x: "warn from this risk on", y: `${currency} a machine and year`,
       traces: [
         ...band(x, cost.low, cost.high, colour, {}),
         straight([x[0], 1], [cost.unwarned, cost.unwarned], colour),
         { x, y: cost.cost, customdata: cost.caught, mode: "lines", line: strong(colour), hovertemplate: `from %{x:.2~%} on: ${currency} %{y:,.0f}, %{customdata} caught<extra></extra>` },
-        mark([x[cost.in_use]], [cost.cost[cost.in_use]], "circle-open", `in use: ${currency} %{y:,.0f} from %{x:.2~%} on`, colour),
+        mark([x[cost.judged]], [cost.cost[cost.judged]], "circle-open", `as judged: ${currency} %{y:,.0f} from %{x:.2~%} on`, colour),
         mark([x[cost.cheapest]], [cost.cost[cost.cheapest]], "diamond", `cheapest: ${currency} %{y:,.0f} from %{x:.2~%} on`, colour),
       ],
       annotations: [
         label(0.01, cost.unwarned, "without warnings", "left", colour),
-        point(x[cost.in_use], cost.cost[cost.in_use], "in use", -28, colour),
-        ...(cost.cheapest === cost.in_use ? [] : [point(x[cost.cheapest], cost.cost[cost.cheapest], "cheapest", 28, colour)]),
+        point(x[cost.judged], cost.cost[cost.judged], "as judged", -28, colour),
+        ...(cost.cheapest === cost.judged ? [] : [point(x[cost.cheapest], cost.cost[cost.cheapest], "cheapest", 28, colour)]),
         ...(cost.warns_from === null ? [] : [{ x: Math.log10(cost.warns_from), y: 1, yref: "paper", text: "this plant warns", showarrow: false, xanchor: cost.warns_from > 0.05 ? "right" : "left", yanchor: "top", font: { color: colour("soft"), size: 11 } }]),
       ],
       shapes: cost.warns_from === null ? [] : [{ type: "line", layer: "below", x0: cost.warns_from, x1: cost.warns_from, yref: "paper", y0: 0, y1: 1, line: { color: colour("faint"), width: 1, dash: "dot" } }],
