@@ -15,9 +15,11 @@ LONGEST = timedelta(days=36500)
 def parse_duration(text: str) -> timedelta:
     """`7d` -> timedelta(days=7). Raises BadInput on anything else, zero included."""
     match = DURATION.fullmatch(text)
-    seconds = float(match[1]) * UNITS[match[2].lower()] if match else 0
-    if not 0 < seconds <= LONGEST.total_seconds():
+    if match is None:
         raise BadInput(f"{text!r} is not a duration: write a number and one of s, m, h, d, w, like 24h or 7d.")
+    seconds = float(match[1]) * UNITS[match[2].lower()]
+    if not 0 < seconds <= LONGEST.total_seconds():
+        raise BadInput(f"{text!r} is too short or too long: more than 0 and at most {LONGEST.days} days.")
     return timedelta(seconds=seconds)
 
 

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from app.database import session_scope
 from app.duration import parse_duration
 from app.security import keys as store
 from app.security import users as people
 from app.security.principal import Role
+from app.terminal import plain_table
 from commands.console import database, out
 
 app = typer.Typer()
@@ -49,7 +49,7 @@ def list_keys() -> None:
 
     Example: `wearwatch keys list`
     """
-    table = Table("name", "begins with", "role", "created", "expires", "revoked")
+    table = plain_table("name", "begins with", "role", "created", "expires", "revoked")
     with database() as (engine, _), session_scope(engine) as session:
         for key in store.list_keys(session):
             times = (key.created_at, key.expires_at, key.revoked_at)
@@ -92,7 +92,7 @@ def list_users() -> None:
 
     Example: `wearwatch users list`
     """
-    table = Table("name", "role", "created", "disabled")
+    table = plain_table("name", "role", "created", "disabled")
     with database() as (engine, _), session_scope(engine) as session:
         for user in people.list_users(session):
             table.add_row(user.name, user.role, _time_text(user.created_at), _time_text(user.disabled_at))

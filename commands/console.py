@@ -57,3 +57,5 @@ def progress(first: str) -> Iterator[Show]:
             bar.update(task, completed=share, description=doing or first)
 
         yield show
+        bar.update(task, completed=1.0)
+        show(1.0)

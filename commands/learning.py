@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from app.database import session_scope
 from app.duration import parse_duration, parse_durations
@@ -15,6 +14,7 @@ from app.errors import BadInput
 from app.risk import actions as risk_actions
 from app.risk import model_store
 from app.risk.model_search import ModelSearch
+from app.terminal import plain_table
 from commands.console import ModelOption, TimeOption, database, out, parse_time, progress
 
 app = typer.Typer()
@@ -90,7 +90,8 @@ def backtest(
     with database() as (engine, settings), progress("backtest") as show:
         give_way()
         rows = job.backtest(engine, settings, from_, to, parse_duration(every), model, out_file, show)
-    out.print(f"{rows:,} rows written to {out_file}.")
+    nobody = "" if rows else f": no machine in use had sent a reading by {to:%Y-%m-%d %H:%M}"
+    out.print(f"{rows:,} rows written to {out_file}{nobody}.")
 
 
 @app.command()
@@ -124,7 +125,7 @@ def list_models(most: Annotated[int, typer.Option(min=1, max=1000)] = 20) -> Non
 
     Example: `wearwatch models list`
     """
-    table = Table("model", "kind", "status", "trained until", "horizons", "verdict")
+    table = plain_table("model", "kind", "status", "trained until", "horizons", "verdict")
     with database() as (engine, _), session_scope(engine) as session:
         for model in model_store.list_models(session, ModelSearch(limit=most))[0]:
             horizons = ", ".join(f"{hours:g} h" for hours in model.horizons_hours)

@@ -131,7 +131,7 @@ def verdict(horizons: list[dict[str, Any]]) -> dict[str, Any]:
     share = _mean_of(told, best, "model_better_share")
     beats = own > theirs[best]
     failures = max(each["failures"] for each in told)
-    compared = f"PR-AUC {own:.2f} against {theirs[best]:.2f} of the best baseline ({best}), mean over horizons"
+    compared = f"PR-AUC {own:.3f} against {theirs[best]:.3f} of the best baseline ({best}), mean over horizons"
     if not beats:
         words = f"Does not beat the baselines: {compared}."
     elif share >= SURE and failures >= FEWEST_SURE:

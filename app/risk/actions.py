@@ -27,7 +27,7 @@ def promote(
         return model
     refuse_pruned(model)
     if not unproven and not model.card.get("beats_baselines"):
-        raise Conflict(f"Model {model_id} is not promoted: {_verdict(model)} Promote it as unproven to insist.")
+        raise Conflict(f"Model {model_id} is not promoted: {_verdict(model)} To insist, promote it as `unproven`.")
     model_store.make_champion(session, model, current, now, now)
     return _serve(session, principal, "promote model", model, current)
 

@@ -14,6 +14,7 @@ from app.database import session_scope
 from app.ingest.rollup import roll_up_all
 from app.risk.tables import Model
 from app.settings import Settings
+from app.terminal import plain_table
 from ml.artefacts import Saved
 from ml.dataset import load_history
 from ml.endings import in_use
@@ -68,7 +69,7 @@ def _since_training(saved: Saved, history: History) -> tuple[Moments, Outcomes]:
 
 
 def _table(horizons: Sequence[dict[str, Any]]) -> Table:
-    shown = Table("horizon", "failures", *(name.replace("_", "-").upper() for name in FIGURES))
+    shown = plain_table("horizon", "failures", *(name.replace("_", "-").upper() for name in FIGURES))
     for each in horizons:
         numbers = (each["model"].get(name) for name in FIGURES)
         cells = ("-" if number is None else f"{number:.3f}" for number in numbers)

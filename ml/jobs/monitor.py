@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from rich.console import Group, RenderableType
-from rich.table import Table
 from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
@@ -20,6 +19,7 @@ from app.database import session_scope
 from app.ingest.rollup import roll_up_all
 from app.risk.tables import Model, ModelReport, Prediction
 from app.settings import Settings
+from app.terminal import plain_table
 from ml.artefacts import Saved
 from ml.dataset import Plant, read_plant, read_rollups
 from ml.drift import FEWEST_MACHINES, MANY, Comparison, Drift, compare
@@ -191,18 +191,19 @@ def _risk_words(saved: Saved, drift: Drift) -> list[str]:
 
 def table(report: Report) -> RenderableType:
     """Inputs and scores then and now, and what came true, for the terminal."""
-    moved = Table("value", "learnt from", "now", "machines", "PSI", "")
+    moved = plain_table("value", "learnt from", "now", "machines", "PSI", "")
     for name, each in report.body["channels"].items():
         moved.add_row(name, *_cells(each), "moved" if name in report.body["moved"] else "")
     for each in report.body["risks"]:
         moved.add_row(f"risk within {each['hours']:g} h", *_cells(each), "moved" if each["moved"] else "")
-    came = Table("horizon", "failures", "said", "came true", "caught", "Brier", "in the card")
+    came = plain_table("horizon", "failures", "said", "came true", "caught", "Brier", "in the card")
     for each in report.body["realised"]["horizons"]:
-        own = each["model"]
-        came.add_row(
-            f"{each['hours']:g} h", str(each["failures"]), f"{each['said']:.2%}", f"{each['came_true']:.2%}",
-            f"{own['failures_caught']} of {own['failures']}", _figure(own["brier"]), _figure(each["card"]["brier"]),
-        )  # fmt: skip
+        own, failures = each["model"], each["failures"]
+        told = ["-"] * 4
+        if failures >= report.body["fewest_failures"]:
+            caught = f"{own['failures_caught']} of {own['failures']}"
+            told = [f"{each['said']:.2%}", f"{each['came_true']:.2%}", caught, _figure(own["brier"])]
+        came.add_row(f"{each['hours']:g} h", str(failures), *told, _figure(each["card"]["brier"]))
     return Group(moved, came)
 
 

@@ -13,8 +13,9 @@ from app.jobs.trainings import failed_trainings, training_under_way
 from app.risk.store import champion
 from app.risk.tables import Model
 from app.settings import Settings
+from ml.artefacts import artefact_key
 from ml.learning import FEWEST_FAILURES
-from ml.manifest import Outdated, check_versions
+from ml.manifest import Outdated, Untrusted, check_signature, check_versions
 from ml.models.anomaly import FEWEST_BUCKETS
 from ml.models.condition_only import ConditionOnly
 from ml.models.ensemble import Ensemble
@@ -55,17 +56,27 @@ def training_due(session: Session, settings: Settings, now: datetime, at_work_si
     if unreadable:
         return unreadable
     if serving.kind == ConditionOnly.kind:
-        failures = session.scalar(select(func.count(Event.id)).where(Event.kind == "failure")) or 0
-        return f"{failures} failures are recorded and no risk is served" if failures >= FEWEST_FAILURES else None
+        return _failures_told(session, last)
     return None
 
 
+def _failures_told(session: Session, last: Model) -> str | None:
+    """Of the same failures nothing more is learnt the day after."""
+    told_since = func.count().filter(Event.recorded_at > last.trained_until)
+    asked = select(func.count(), told_since).select_from(Event).where(Event.kind == "failure")
+    failures, new = session.execute(asked).one()
+    enough = failures >= FEWEST_FAILURES and new
+    return f"{failures} failures are recorded and no risk is served" if enough else None
+
+
 def _unreadable(model: Model, settings: Settings) -> str | None:
-    """Why it cannot be asked by this version and with these settings, if it cannot."""
+    """Why it cannot be asked by this version, with these settings and this plant's key, if it cannot."""
     if model.bucket_seconds != settings.bucket_seconds:
         return f"Model {model.id} was trained on buckets of {model.bucket_seconds} s."
+    name = f"Model {model.id}"
     try:
-        check_versions(model.manifest, f"Model {model.id}")
-    except Outdated as outdated:
-        return outdated.detail
+        check_signature(model.manifest, artefact_key(settings.data_dir), name)
+        check_versions(model.manifest, name)
+    except (Untrusted, Outdated) as refused:
+        return refused.detail
     return None

@@ -22,6 +22,7 @@ from app.risk.model_store import lock_promotion
 from app.risk.store import champion
 from app.risk.tables import Model
 from app.settings import Settings
+from app.terminal import plain_table
 from ml.artefacts import Saved, artefact_key, save_model
 from ml.dataset import fingerprint, load_history
 from ml.failures import TooFewFailures
@@ -132,7 +133,8 @@ def _keep(
     }
     cards = {each.fitted.kind: each.card for own in lessons for each in own.learnt}
     told = _place(session, settings, best, ids.get(best or ""), promote, now)
-    return Trained([(ids[kind], kind, card) for kind, card in cards.items()], f"{told} {spoken}")
+    searched = "".join(f" {kind}: {card['search']['words']}." for kind, card in cards.items() if "search" in card)
+    return Trained([(ids[kind], kind, card) for kind, card in cards.items()], f"{told} {spoken}{searched}")
 
 
 def _chosen(session: Session, settings: Settings, lesson: Lesson, history: History) -> tuple[str | None, str]:
@@ -160,19 +162,17 @@ def _place(
 
 def table(trained: Trained) -> Table:
     """One row a model and horizon, for the terminal."""
-    shown = Table(
-        "model", "kind", "horizon", "failures", "PR-AUC", "ROC-AUC", "Brier", "ECE", "caught", "lead time"
-    )
+    shown = plain_table("model", "horizon", "failures", "PR-AUC", "Brier", "ECE", "caught", "lead time")
     for number, kind, card in trained.rows:
         for each in card["horizons"]:
             shown.add_row(
-                str(number), kind, f"{each['hours']:g} h", str(each["failures"]), *_figures(each["model"])
+                f"{number} {kind}", f"{each['hours']:g} h", str(each["failures"]), *_figures(each["model"])
             )
     return shown
 
 
 def _figures(figures: dict[str, Any]) -> list[str]:
-    numbers = [figures.get(name) for name in ("pr_auc", "roc_auc", "brier", "ece")]
+    numbers = [figures.get(name) for name in ("pr_auc", "brier", "ece")]
     caught, lead = figures.get("failures_caught"), figures.get("lead_time_hours_median")
     return [
         *("-" if each is None else f"{each:.3f}" for each in numbers),
