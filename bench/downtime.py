@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import count
 
 import numpy as np
@@ -19,7 +18,7 @@ from scipy import stats
 from bench.finding import Figures, Finding, Goal
 from bench.loop.asking import Ask, RiskiestFirst, Wearwatch
 from bench.loop.diary import SERVICE_HOURS
-from bench.loop.knowing import know, learn
+from bench.loop.knowing import learn
 from bench.loop.life import Plant, Policy, lived, repair_hours
 from bench.loop.rules import FixedInterval, RunToFailure, VibrationLimit
 from bench.measure import out
@@ -89,7 +88,7 @@ def _taught(machines: int) -> tuple[Ask, dict[str, float]]:
     plant = Plant.new(machines, TAUGHT_SEED)
     lived(plant, RunToFailure(), _crews(machines), FAILING_DAYS)
     lived(plant, QUARTER, _crews(machines), SERVICED_DAYS)
-    return partial(know, learn(plant.seen)), repair_hours(plant)
+    return learn(plant.seen), repair_hours(plant)
 
 
 def _tuned(ask: Ask, machines: int) -> dict[str, Policy]:

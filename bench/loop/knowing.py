@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -15,7 +15,9 @@ from app.settings import Settings
 from bench.loop.seen import HOUR, Seen
 from bench.taught import HORIZONS_HOURS
 from ml.artefacts import Saved
+from ml.features.catalogue import Feature
 from ml.features.history import Moments
+from ml.fitted import FittedModel
 from ml.lesson import learn_risk
 from ml.models.ensemble import Ensemble
 from ml.prediction import predict
@@ -33,15 +35,37 @@ class Known:
     unknown: list[str]
 
 
-def learn(seen: Seen, seed: int = 0) -> Saved:
+@dataclass
+class Learnt:
+    """A lesson's model in the parts that the product keeps; each process that asks it opens them once."""
+
+    parts: dict[str, bytes]
+    features: tuple[Feature, ...]
+    horizons_hours: tuple[float, ...]
+    modes: tuple[str, ...]
+    until: datetime
+    _opened: Saved | None = field(default=None, init=False, repr=False, compare=False)
+
+    def __call__(self, seen: Seen) -> Known:
+        if self._opened is None:
+            fitted = FittedModel.from_parts(KIND, self.parts)
+            self._opened = Saved(0, fitted, self.features, self.horizons_hours, self.modes, HOUR, self.until)
+        return _know(self._opened, seen)
+
+    def __getstate__(self) -> dict[str, object]:
+        """A network that was opened does not go from one process to another."""
+        return vars(self) | {"_opened": None}
+
+
+def learn(seen: Seen, seed: int = 0) -> Learnt:
     """As the train job does, with the defaults as they ship."""
     until = datetime.fromtimestamp(seen.now, UTC)
     lesson = learn_risk(seen.history(), until, HORIZONS_HOURS, seed)
     fitted = next(each.fitted for each in lesson.learnt if each.fitted.kind == KIND)
-    return Saved(0, fitted, lesson.features, lesson.horizons_hours, lesson.modes, HOUR, until)
+    return Learnt(fitted.parts(), lesson.features, lesson.horizons_hours, lesson.modes, until)
 
 
-def know(saved: Saved, seen: Seen) -> Known:
+def _know(saved: Saved, seen: Seen) -> Known:
     """As the score job does, of every machine now."""
     everyone, until = np.arange(len(seen.machines)), datetime.fromtimestamp(seen.now, UTC)
     moments = Moments(everyone, np.full(len(everyone), seen.now))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import pickle
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from types import FunctionType, ModuleType
 
@@ -14,7 +16,7 @@ from app.risk.curve import make_curve
 from bench.loop.asking import RiskiestFirst, Wearwatch
 from bench.loop.asking import lived as lived_through
 from bench.loop.diary import BEGINS, DAY, ENDS, Diary, Order, works
-from bench.loop.knowing import Known
+from bench.loop.knowing import Known, Learnt
 from bench.loop.life import FIRST_DAY, Plant, lived, lost_hours, repair_hours
 from bench.loop.rules import FixedInterval, RunToFailure, VibrationLimit, renewed_at
 from ml.simulate.chance import Chance
@@ -37,6 +39,12 @@ def plant() -> Plant:
 def known(worn) -> Known:
     """Of six machines these are worn."""
     return Known([make_curve(HORIZONS, WORN if number in worn else SAFE) for number in range(6)], [""] * 6)
+
+
+def test_a_model_goes_to_other_processes_as_the_parts_that_are_kept():
+    learnt = Learnt({"fitted.json": b"{}"}, (), HORIZONS, ("wear",), datetime(2026, 1, 1, tzinfo=UTC))
+    learnt._opened = lambda: "what was opened cannot be pickled"
+    assert pickle.loads(pickle.dumps(learnt)) == learnt  # noqa: S301  (our own)
 
 
 def test_nothing_hidden_can_be_reached_from_what_a_policy_is_given(plant):
