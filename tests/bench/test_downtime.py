@@ -44,7 +44,7 @@ def known(worn) -> Known:
 def test_a_model_goes_to_other_processes_as_the_parts_that_are_kept():
     learnt = Learnt({"fitted.json": b"{}"}, (), HORIZONS, ("wear",), datetime(2026, 1, 1, tzinfo=UTC))
     learnt._opened = lambda: "what was opened cannot be pickled"
-    assert pickle.loads(pickle.dumps(learnt)) == learnt  # noqa: S301  (our own)
+    assert pickle.loads(pickle.dumps(learnt)) == learnt
 
 
 def test_nothing_hidden_can_be_reached_from_what_a_policy_is_given(plant):
