@@ -162,7 +162,10 @@ class ModeShare:
 
 @dataclass(frozen=True)
 class RiskView:
-    """What a model said of one machine; where that is not `usable` now, `not_enough_data` says why."""
+    """What a model said of one machine; where that is not `usable` now, `not_enough_data` says why.
+
+    `unjudged`: horizons at which no failure was there to hold the model's risks against.
+    """
 
     as_of: datetime
     usable: bool
@@ -170,6 +173,7 @@ class RiskView:
     model_id: int
     coverage: float
     by_horizon: tuple[tuple[str, float, float | None, float | None], ...]
+    unjudged: tuple[str, ...]
     life_low_hours: float | None
     life_median_hours: float | None
     life_high_hours: float | None

@@ -104,6 +104,9 @@ def _risk(facts: MachineFacts) -> RiskView | None:
             (words.horizon(each.horizon_hours), each.probability, each.low, each.high)
             for each in risk.probabilities
         ),
+        unjudged=tuple(
+            words.horizon(each.horizon_hours) for each in risk.probabilities if each.judged_failures == 0
+        ),
         life_low_hours=life.low if life else None,
         life_median_hours=_within(life.median, longest) if life else None,
         life_high_hours=_within(life.high, longest) if life else None,

@@ -18,7 +18,7 @@ from app.risk.schemas import (
     RiskOut,
 )
 from app.risk.store import Watched
-from app.risk.tables import Prediction
+from app.risk.tables import Model, Prediction
 from app.settings import Settings
 
 
@@ -79,7 +79,7 @@ def risk_out(watched: Watched, settings: Settings, now: datetime) -> RiskOut:
         as_of=said.as_of,
         scored_at=said.scored_at,
         model=ModelNamed(id=model.id, kind=model.kind, trained_until=model.trained_until),
-        probabilities=_horizons(said) if assessment.usable else [],
+        probabilities=_horizons(said, model) if assessment.usable else [],
         by_mode=_by_mode(said) if assessment.usable else {},
         remaining_life_hours=_remaining_life(said) if assessment.usable else None,
         anomaly_score=None if assessment.outdated else said.anomaly_score,
@@ -88,12 +88,20 @@ def risk_out(watched: Watched, settings: Settings, now: datetime) -> RiskOut:
     )
 
 
-def _horizons(said: Prediction) -> list[HorizonRisk]:
+def _horizons(said: Prediction, model: Model) -> list[HorizonRisk]:
+    judged = {each.get("hours"): each.get("failures") for each in model.card.get("horizons", ())}
     unknown: list[None] = [None] * len(said.horizons_hours)
     low: Sequence[float | None] = said.probabilities_low or unknown
     high: Sequence[float | None] = said.probabilities_high or unknown
     return [
-        HorizonRisk(horizon=hours_text(hours), horizon_hours=hours, probability=probability, low=below, high=above)
+        HorizonRisk(
+            horizon=hours_text(hours),
+            horizon_hours=hours,
+            probability=probability,
+            low=below,
+            high=above,
+            judged_failures=judged.get(hours),
+        )
         for hours, probability, below, above in zip(
             said.horizons_hours, said.probabilities or [], low, high, strict=False
         )

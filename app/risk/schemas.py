@@ -20,6 +20,9 @@ class HorizonRisk(BaseModel):
     probability: float
     low: float | None = None
     high: float | None = None
+    judged_failures: int | None = Field(
+        None, description="Failures the model was judged by at this horizon; by 0 nobody knows how well it fits"
+    )
 
 
 class PastFailureOut(BaseModel):

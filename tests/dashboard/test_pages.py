@@ -644,6 +644,19 @@ def test_a_reason_that_names_a_past_failure_leads_to_that_machine_at_that_time(o
     assert operator.get(address).status_code == 200
 
 
+def test_a_horizon_without_a_failure_to_judge_it_by_is_named_beside_the_risk(operator: TestClient, made: Engine):
+    assert "Nobody knows how well" not in operator.get(f"/machines/{ALARM}").text
+    with session_scope(made) as session:
+        model = session.scalars(select(Model).where(Model.status == "champion")).one()
+        before = model.card
+        *others, month = before["horizons"]
+        model.card = before | {"horizons": [*others, month | {"failures": 0}]}
+    said = shown(operator.get(f"/machines/{ALARM}").text)
+    with session_scope(made) as session:
+        session.get_one(Model, model.id).card = before
+    assert "Nobody knows how well the risk within 30 d fits" in said
+
+
 def test_a_silent_machine_is_like_nothing(operator: TestClient, made: Engine):
     with session_scope(made) as session:
         silent = session.scalars(select(Machine.id).where(Machine.key == "pump-02")).one()

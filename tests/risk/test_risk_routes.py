@@ -74,6 +74,7 @@ def test_one_machines_risk_says_all_that_was_predicted(
     assert status == 200
     assert (body["status"], body["not_enough_data"]) == ("warning", None)
     week = {"horizon": "7d", "horizon_hours": 168.0, "probability": 0.2, "low": 0.1, "high": 0.4}
+    week["judged_failures"] = None
     assert body["probabilities"][2] == week
     assert body["by_mode"]["OHE"][2]["probability"] == 0.1
     life = {"low": 72.0, "median": 500.0, "high": 720.0, "beyond_longest_horizon": False}
@@ -82,6 +83,14 @@ def test_one_machines_risk_says_all_that_was_predicted(
     assert body["reasons"][0]["usual"] == 2.1
     assert (body["reasons"][0]["like"], body["reasons"][1]["like"]) == (None, like)
     assert (body["as_of"], body["coverage"]) == ("2026-11-21T08:00:00Z", 1.0)
+
+
+def test_each_risk_says_by_how_many_failures_its_horizon_was_judged(ask, make_model, make_scored):
+    card = {"horizons": [{"hours": 168.0, "failures": 12}, {"hours": 720.0, "failures": 0}]}
+    make_scored("fan", make_model(card=card), 0.3)
+    _, body = ask("/machines/fan/risk")
+    judged = {each["horizon"]: each["judged_failures"] for each in body["probabilities"]}
+    assert judged == {"1d": None, "3d": None, "7d": 12, "14d": None, "30d": 0}
 
 
 def test_a_machine_without_prediction_says_why(ask, make_machine, make_reading):
