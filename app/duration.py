@@ -19,7 +19,9 @@ def parse_duration(text: str) -> timedelta:
         raise BadInput(f"{text!r} is not a duration: write a number and one of s, m, h, d, w, like 24h or 7d.")
     seconds = float(match[1]) * UNITS[match[2].lower()]
     if not 0 < seconds <= LONGEST.total_seconds():
-        raise BadInput(f"{text!r} is too short or too long: more than 0 and at most {LONGEST.days} days.")
+        raise BadInput(
+            f"{text!r} is too short or too long a duration: more than 0 and at most {LONGEST.days} days."
+        )
     return timedelta(seconds=seconds)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Depends, Request
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
@@ -85,9 +85,8 @@ class Settings(BaseSettings):
     train_every: Limit = Field(
         timedelta(days=7), description="How often the worker trains anew; `0` trains only when somebody asks."
     )
-    promote: str = Field(
+    promote: Literal["gate", "person"] = Field(
         "gate",
-        pattern="^(gate|person)$",
         description="Who lets a new model serve: the `gate` where it passes, or a `person` always.",
     )
     mlflow_tracking_uri: SecretStr | None = Field(
@@ -229,9 +228,7 @@ class Settings(BaseSettings):
         None,
         description="Certificates (PEM) that receivers of webhooks are checked against; the system's without it.",
     )
-    log_format: str = Field(
-        "text", pattern="^(text|json)$", description="`text` for people, `json` for collectors."
-    )
+    log_format: Literal["text", "json"] = Field("text", description="`text` for people, `json` for collectors.")
 
     @property
     def bucket_seconds(self) -> int:
