@@ -89,7 +89,7 @@ def risk_out(watched: Watched, settings: Settings, now: datetime) -> RiskOut:
 
 
 def _horizons(said: Prediction, model: Model) -> list[HorizonRisk]:
-    judged = {each.get("hours"): each.get("failures") for each in model.card.get("horizons", ())}
+    judged = _judged_failures(model)
     unknown: list[None] = [None] * len(said.horizons_hours)
     low: Sequence[float | None] = said.probabilities_low or unknown
     high: Sequence[float | None] = said.probabilities_high or unknown
@@ -106,6 +106,12 @@ def _horizons(said: Prediction, model: Model) -> list[HorizonRisk]:
             said.horizons_hours, said.probabilities or [], low, high, strict=False
         )
     ]
+
+
+def _judged_failures(model: Model) -> dict[float, int | None]:
+    """By hours ahead, as far as its card tells."""
+    horizons = model.card.get("horizons")
+    return {each["hours"]: each.get("failures") for each in horizons} if isinstance(horizons, list) else {}
 
 
 def _by_mode(said: Prediction) -> dict[str, list[HorizonRisk]]:
