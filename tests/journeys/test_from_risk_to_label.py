@@ -91,7 +91,7 @@ def test_a_risk_becomes_work_and_the_work_a_label(chromium, service, tmp_path):
 
         page.click(f"{JOB} a.button")
         page.click("button:has-text('Start now')")
-        # Told in six taps on a form that is no longer than a phone: about 13 s at the pace of Card, Moran and Newell
+        # Told in six taps on a form no longer than a phone: about 13 s at the pace of Card, Moran and Newell
         # (1980), 1.35 s to decide and 1.2 s to tap. What the machine takes for its part is next to nothing.
         form = page.locator("form.event[action$='/done']").bounding_box()
         assert form["height"] <= PHONE["height"]
