@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -22,8 +24,9 @@ from ml.features.history import Features
 from ml.fitted import FittedModel
 from ml.folds import left_out_hazards, machine_folds
 from ml.mixing import learn_weights
-from ml.models.base import Floats, HazardModel, Outcomes, Progress, cumulative_risk, part_of, silent
+from ml.models.base import Floats, HazardModel, Outcomes, Progress, cumulative_risk, part_of, side_by_side, silent
 from ml.models.ensemble import Ensemble
+from ml.models.lstm import Lstm
 from ml.models.odds import mix
 from ml.models.registry import BASELINES, DEFAULT_KINDS, KINDS
 from ml.past_failures import PastFailures
@@ -32,6 +35,7 @@ from ml.uncertainty import BAND_IS, Spread
 
 # With fewer distinct failures any pattern may be chance.
 FEWEST_FAILURES = 3
+KINDS_AT_ONCE = 2
 NO_SETTINGS: Mapping[str, Mapping[str, Any]] = {}
 MEMBERS = ("random_forest", "boosting", "lstm")
 REFIT = (
@@ -152,21 +156,23 @@ class _Task:
 
 
 def _try_all(task: _Task, kinds: Sequence[str], progress: Progress) -> dict[str, _Tried]:
-    """Every base kind fitted once a fold and twice more; the ensemble is put together from its members."""
+    """Every base kind fitted once a fold and twice more; the ensemble is put together from its members.
+
+    Two kinds at a time: none keeps two cores busy by itself.
+    """
     members = MEMBERS if Ensemble.kind in kinds else ()
-    base = list(dict.fromkeys([*BASELINES, *(kind for kind in kinds if kind != Ensemble.kind), *members]))
-    heavy = [kind for kind in base if kind not in BASELINES]
-    tried: dict[str, _Tried] = {}
-    for kind in base:
-        start, share = (heavy.index(kind), 1.0) if kind in heavy else (0, 0.0)
-        told = part_of(progress, start / max(len(heavy), 1), (start + share) / max(len(heavy), 1))
-        tried[kind] = _try(kind, task, told)
+    base = list(dict.fromkeys([*members, *(kind for kind in kinds if kind != Ensemble.kind), *BASELINES]))
+    # The one that takes longest begins first.
+    base.sort(key=lambda kind: kind != Lstm.kind)
+    with ThreadPoolExecutor(KINDS_AT_ONCE) as pool:
+        tries = pool.map(partial(_try, task), base, side_by_side(progress, len(base)))
+        tried = dict(zip(base, tries, strict=True))
     if Ensemble.kind in kinds:
         tried[Ensemble.kind] = _together([tried[kind] for kind in members], task.known)
     return tried
 
 
-def _try(kind: str, task: _Task, progress: Progress) -> _Tried:
+def _try(task: _Task, kind: str, progress: Progress) -> _Tried:
     started = time.monotonic()
     seen, later = task.features.take(task.learning), task.features.take(task.judging)
     fold = machine_folds(seen.moments.machine, task.known.failure, task.seed)
@@ -182,6 +188,7 @@ def _try(kind: str, task: _Task, progress: Progress) -> _Tried:
     everything = np.union1d(task.learning, task.judging)
     last = fitted(task.features.take(everything), task.outcomes.take(everything))
     by_fold = np.stack([model.hazards(later) for model in models])
+    progress(1.0, f"{kind} learnt")
     return _Tried(left_out, by_fold, judged, last, time.monotonic() - started)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Lock
 from typing import ClassVar, Protocol, Self
 
 import numpy as np
@@ -24,6 +25,21 @@ def silent(share: float, doing: str) -> None:
 def part_of(progress: Progress, start: float, end: float) -> Progress:
     """A Progress whose 0 to 1 is `start` to `end` of the whole."""
     return lambda share, doing: progress(start + (end - start) * share, doing)
+
+
+def side_by_side(progress: Progress, parts: int) -> list[Progress]:
+    """As many, each to be told from a thread of its own; the whole is their mean."""
+    shares, one_at_a_time = [0.0] * parts, Lock()
+
+    def part(number: int) -> Progress:
+        def told(share: float, doing: str) -> None:
+            with one_at_a_time:
+                shares[number] = share
+                progress(sum(shares) / parts, doing)
+
+        return told
+
+    return [part(number) for number in range(parts)]
 
 
 @dataclass(frozen=True)
