@@ -106,8 +106,13 @@ def components_in_use(session: Session, asset_class: str | None) -> set[str]:
     return {component for component in session.scalars(query.distinct()) if component is not None}
 
 
-def unrepaired_failure(session: Session, machine: Machine, without: Collection[int]) -> datetime | None:
-    """When the machine failed last, where no service came after; `without` are events that do not count."""
+def unrepaired_failure(
+    session: Session, machine: Machine, since: datetime, without: Collection[int]
+) -> datetime | None:
+    """When the machine failed last, where it was not repaired by then and no service came after.
+
+    `without` are events that do not count.
+    """
     served = select(func.max(Event.started_at)).where(
         Event.machine_id == machine.id,
         Event.kind == EventKind.SERVICE,
@@ -119,6 +124,7 @@ def unrepaired_failure(session: Session, machine: Machine, without: Collection[i
             Event.machine_id == machine.id,
             Event.kind == EventKind.FAILURE,
             Event.id.not_in(without),
+            or_(Event.ended_at.is_(None), Event.ended_at > since),
             func.coalesce(Event.started_at > served.scalar_subquery(), true()),
         )
     )

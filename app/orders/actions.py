@@ -17,11 +17,13 @@ from app.orders.states import State, fault_of_step, words
 from app.orders.store import Ordered
 from app.orders.tables import WorkOrder, WorkStep
 from app.orders.telling import tell
-from app.planning.store import outdate_plan
+from app.planning.store import deferral_of, outdate_plan
 from app.security.principal import Principal
 
 # Longer work is a wrong date.
 LONGEST_WORK = timedelta(days=31)
+# The worker plans anew after each scoring: a plan of before speaks of risks of before.
+PLAN_HOLDS = timedelta(days=1)
 
 
 def add_order(session: Session, principal: Principal, given: WorkOrderIn, now: datetime) -> tuple[Ordered, bool]:
@@ -50,14 +52,24 @@ def _from_plan(
     session: Session, machine: Machine, given: WorkOrderIn, now: datetime
 ) -> tuple[Mapping[str, object], str | None]:
     """Raises Conflict where there is no such proposal, or no longer."""
-    item = store.proposal(session, machine.id)
-    if item is None:
+    found = store.proposal(session, machine.id)
+    if found is None:
         raise Conflict(f"The newest plan proposes no service for {machine.key}.")
+    item, planned_at = found
+    assert item.service_by is not None
     if given.start not in (None, item.service_by) or given.crew not in (None, item.crew):
         raise Conflict(
             f"The plan has changed: {machine.key} is now proposed for {item.service_by:%a %-d %b %H:%M} UTC"
             f"{f' by {item.crew}' if item.crew else ''}. Look again before you accept."
         )
+    if machine.decommissioned_at is not None and machine.decommissioned_at <= now:
+        raise Conflict(f"{machine.key} is out of use since {machine.decommissioned_at:%a %-d %b %H:%M} UTC.")
+    if planned_at < now - PLAN_HOLDS:
+        raise Conflict(
+            f"The newest plan is of {planned_at:%a %-d %b %H:%M} UTC; see why the worker makes no other."
+        )
+    if (deferral := deferral_of(session, machine.id, now)) is not None and item.service_by < deferral.until:
+        raise Conflict(f"{machine.key} was deferred until {deferral.until:%a %-d %b %H:%M} UTC: {deferral.why}")
     if item.ends_at is not None and item.ends_at <= now:
         raise Conflict(f"The time proposed for {machine.key} is over; the next plan proposes another.")
     planned: dict[str, object] = {

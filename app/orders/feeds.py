@@ -88,14 +88,18 @@ def _scheduled(session: Session, feed: CalendarFeed, now: datetime) -> list[Orde
 
 
 def _entry(ordered: Ordered) -> Entry:
+    """Once the work is done, when it was; until then when it is to be."""
     order, machine = ordered
     assert order.scheduled_start is not None
     assert order.scheduled_end is not None
+    starts_at, ends_at = order.scheduled_start, order.scheduled_end
+    if order.state == State.DONE and order.started_at and order.ended_at and order.started_at < order.ended_at:
+        starts_at, ends_at = order.started_at, order.ended_at
     return Entry(
         uid=str(order.uid),
         sequence=order.version,
-        starts_at=order.scheduled_start,
-        ends_at=order.scheduled_end,
+        starts_at=starts_at,
+        ends_at=ends_at,
         created_at=order.created_at,
         changed_at=order.changed_at,
         summary=_summary(order, machine),

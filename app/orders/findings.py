@@ -11,7 +11,6 @@ from app.errors import BadInput, Conflict
 from app.fleet.actions import components_of, failure_modes_of, record_found, withdraw
 from app.fleet.failure_modes import FailureModes
 from app.fleet.store import unrepaired_failure
-from app.fleet.tables import Machine
 from app.orders import actions, store
 from app.orders.finding_rule import OUTCOME_WORDS, Finding, Outcome, events_of, fault_of_finding
 from app.orders.schemas import CorrectIn, DoneIn
@@ -69,7 +68,7 @@ def _found(
     started_at = given.started_at or order.started_at or ended_at
     found = Finding(given.outcome, started_at, ended_at, given.mode, given.component, given.failed_at)
     if found.outcome is Outcome.FAILED and found.failed_at is None:
-        found = replace(found, failed_at=_failed_at(session, machine, before))
+        found = replace(found, failed_at=_failed_at(session, ordered, before))
     known_modes = {mode.code for mode in failure_modes_of(session, modes, machine.asset_class)}
     known_components = {each.component for each in components_of(session, machine.asset_class)}
     fault = fault_of_finding(found, known_modes, known_components, when.latest)
@@ -78,10 +77,13 @@ def _found(
     return found
 
 
-def _failed_at(session: Session, machine: Machine, before: WorkFinding | None) -> datetime | None:
-    """The failure that is recorded already, or that the corrected finding told."""
+def _failed_at(session: Session, ordered: Ordered, before: WorkFinding | None) -> datetime | None:
+    """The failure that is recorded already and was not over when the work was ordered, or that the corrected
+    finding told.
+    """
+    order, machine = ordered
     told = before.failed_at if before else None
-    return told or unrepaired_failure(session, machine, before.event_ids if before else ())
+    return told or unrepaired_failure(session, machine, order.created_at, before.event_ids if before else ())
 
 
 def _keep(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, case, func, select
@@ -140,11 +141,11 @@ def _span(order: WorkOrder) -> Span | None:
     return Span(order.scheduled_start, order.scheduled_end)
 
 
-def proposal(session: Session, machine_id: int) -> PlanItem | None:
-    """The service that the newest plan proposes for this machine."""
+def proposal(session: Session, machine_id: int) -> tuple[PlanItem, datetime] | None:
+    """The service that the newest plan proposes for this machine, and of when that plan is."""
     plan = newest_plan(session)
     item = session.get(PlanItem, (plan.id, machine_id)) if plan else None
-    return item if item is not None and item.service_by is not None else None
+    return (item, plan.as_of) if plan is not None and item is not None and item.service_by is not None else None
 
 
 def order_out(ordered: Ordered) -> WorkOrderOut:

@@ -12,12 +12,20 @@ from app.planning.problem import MINUTE, Crew, Job, Pin, Problem, Span, Window
 
 @dataclass(frozen=True)
 class Agreed:
-    """`name` is the order's, as people read it; without a `span` it is under way and takes no crew's hours."""
+    """`name` is the order's, as people read it; only one that was begun may be without a `span`."""
 
     name: str
     span: Span | None
     crew: str | None
     begun: bool
+
+    def ahead(self, job: Job, now: datetime) -> Agreed:
+        """Work that was begun goes on now: for what is left of its time, or as long as such a service takes."""
+        if not self.begun:
+            return self
+        within = self.span is not None and self.span.start <= now and self.span.end - now >= MINUTE
+        ends_at = self.span.end if self.span is not None and within else now + job.minutes * MINUTE
+        return replace(self, span=Span(now, ends_at))
 
     def barred(self, now: datetime, until: datetime, zone: tzinfo) -> str:
         """Why the machine gets no service within the plan; nothing where the order gives it one."""
@@ -25,8 +33,6 @@ class Agreed:
             return f"{self.name} is agreed on for {day(self.span.start, zone)}, after the plan's end"
         if self.span is not None and self.span.end - now >= MINUTE:
             return ""
-        if self.begun:
-            return f"{self.name} is in progress"
         return f"the time of {self.name} is over and nobody began it; schedule it anew or cancel it"
 
 
@@ -35,7 +41,11 @@ def with_agreed(problem: Problem, agreed: Sequence[Agreed | None]) -> Problem:
 
     A crew that the plant does not describe works then and costs no other crew its hours.
     """
-    decided = [(job, each) for job, each in zip(problem.jobs, agreed, strict=True) if each is not None]
+    decided = [
+        (job, each.ahead(job, problem.now))
+        for job, each in zip(problem.jobs, agreed, strict=True)
+        if each is not None
+    ]
     barred = {job.machine: each.barred(problem.now, problem.until, problem.zone) for job, each in decided}
     kept = [(job, each, each.span) for job, each in decided if each.span is not None and not barred[job.machine]]
     crews = (*problem.crews, *_others(problem, kept))

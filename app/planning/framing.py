@@ -88,7 +88,7 @@ def _wanted(
     problem: Problem, windows: Sequence[Window], priced: Prices, doable: Flags, pins: PinnedWork
 ) -> tuple[Flags, Ints, Ints]:
     """(options, their cents by job and window, cents of leaving out). Dearer than left out is no option."""
-    cost, left = _with_moving(problem, windows, priced)
+    cost, left = _with_moving(problem, windows, priced, doable)
     wanted = doable & (cost < left[:, None])[:, :, None]
     wanted[[*pins.places, *pins.lost]] = False
     for job, place in pins.places.items():
@@ -134,13 +134,16 @@ def _like(choices: Choices, pools: Ints, pooled: Choices) -> Ints:
     return found
 
 
-def _with_moving(problem: Problem, windows: Sequence[Window], priced: Prices) -> tuple[Ints, Ints]:
-    """Costs with the price of another window than the last plan's, where that window is still there."""
+def _with_moving(problem: Problem, windows: Sequence[Window], priced: Prices, doable: Flags) -> tuple[Ints, Ints]:
+    """Costs with the price of another window than the last plan's, where that window is still there, or of none at
+    all where there is a choice.
+    """
     number_of = {each.key: number for number, each in enumerate(windows)}
     proposed = np.array([number_of.get(job.proposed_window or "", NONE) for job in problem.jobs], np.int64)
     moving = int(in_cents(np.array([problem.moving_cost]))[0])
     moved = (proposed != NONE)[:, None] & (proposed[:, None] != np.arange(len(windows)))
-    return priced.service + moving * moved, priced.left + moving * (proposed != NONE)
+    chosen = (proposed != NONE) & doable.any(axis=(1, 2))
+    return priced.service + moving * moved, priced.left + moving * chosen
 
 
 def _shared(problem: Problem, windows: Sequence[Window], job: Ints, window: Ints) -> tuple[Ints, Ints]:
@@ -148,7 +151,17 @@ def _shared(problem: Problem, windows: Sequence[Window], job: Ints, window: Ints
     number_of = {each.key: number for number, each in enumerate(problem.setups)}
     setup = np.array([number_of.get(each.setup or "", NONE) for each in problem.jobs], np.int64)[job]
     costs = in_cents(np.array([each.cost for each in problem.setups], np.float64))
-    return np.where(setup == NONE, NONE, setup * len(windows) + window), np.repeat(costs, len(windows))
+    around = np.array([_around(windows, number) for number in range(len(windows))], np.int64)
+    return np.where(setup == NONE, NONE, setup * len(windows) + around[window]), np.repeat(costs, len(windows))
+
+
+def _around(windows: Sequence[Window], number: int) -> int:
+    """Accepted work shares its set-ups with the window that it was planned in."""
+    own = windows[number]
+    if own.owner is None:
+        return number
+    shared = (n for n, each in enumerate(windows) if each.owner is None and own.span.within(each.span))
+    return next(shared, number)
 
 
 def _held(found: Sequence[Limit], pinned: Flags) -> tuple[tuple[Limit, ...], list[str]]:

@@ -62,8 +62,9 @@ class Reasons:
 
     def _next_window(self, job: int, window: int) -> int | None:
         """None where waiting for it would cost less than now: then the alternative is none at all."""
-        service = self._framed.prices.service
-        later = np.flatnonzero(self._framed.doable[job, window + 1 :].any(axis=1)) + window + 1
+        service, windows = self._framed.prices.service, self._framed.windows
+        over = np.array([each.span.start >= windows[window].span.end for each in windows], bool)
+        later = np.flatnonzero(self._framed.doable[job].any(axis=1) & over)
         return int(later[0]) if len(later) and service[job, later[0]] >= service[job, window] else None
 
     def _if_waiting(self, job: int, window: int) -> str:

@@ -186,6 +186,13 @@ def deferred(session: Session, now: datetime) -> list[Deferred]:
     return [Deferred(deferral, machine) for deferral, machine in session.execute(query)]
 
 
+def deferral_of(session: Session, machine_id: int, now: datetime) -> PlanDeferral | None:
+    """The one in force."""
+    newest = select(PlanDeferral).where(PlanDeferral.machine_id == machine_id).order_by(PlanDeferral.id.desc())
+    deferral = session.scalar(newest.limit(1))
+    return deferral if deferral is not None and deferral.until > now else None
+
+
 class Totals(NamedTuple):
     """Sums are over services whose cost is known, None where none is; of `unpriced` ones it is not."""
 

@@ -49,8 +49,10 @@ def change_webhook(session: Session, principal: Principal, name: str, given: Web
 
 
 def new_secret_of(session: Session, principal: Principal, name: str, now: datetime) -> str:
+    """A second one within the time in which both sign takes the place of the first, which nobody may have taken."""
     webhook = store.webhook_named(session, name, lock=True)
-    webhook.old_secret, webhook.old_secret_until = webhook.secret, now + BOTH_SECRETS
+    if webhook.old_secret_until is None or webhook.old_secret_until <= now:
+        webhook.old_secret, webhook.old_secret_until = webhook.secret, now + BOTH_SECRETS
     webhook.secret = new_secret()
     audit(session, principal, "change webhook's secret", name)
     return secret_text(webhook.secret)

@@ -12,7 +12,7 @@ from made_plant import DAY, HOUR, NOW, broken, crew, job, night, plant
 
 from app.planning.agreed_work import Agreed, with_agreed
 from app.planning.framing import framed
-from app.planning.problem import Pin, Span, Window
+from app.planning.problem import Line, Pin, Span, Window
 from bench.plants import plant as large_plant
 from ml.planning.scheduler import schedule
 
@@ -90,20 +90,38 @@ def test_agreed_work_in_a_planned_stop_loses_no_production():
 @pytest.mark.parametrize(
     ("work", "why"),
     [
-        (Agreed("work order 1", None, None, True), "work order 1 is in progress"),
-        (agreed(NOW - DAY, begun=True), "work order 1 is in progress"),
         (agreed(NOW - DAY), "the time of work order 1 is over and nobody began it; schedule it anew or cancel it"),
         (agreed(NOW + 99 * DAY), "work order 1 is agreed on for Sat 6 Mar, after the plan's end"),
         (agreed(NOW - HOUR, 2), ""),
     ],
 )
-def test_what_is_under_way_overdue_or_far_off_keeps_its_machine_from_a_service(work, why):
+def test_what_is_overdue_or_far_off_keeps_its_machine_from_a_service(work, why):
     assert work.barred(NOW, NOW + 28 * DAY, UTC) == why
 
 
 def test_work_under_way_takes_what_is_left_of_its_hours():
     asked = with_agreed(plant(job("a")), [agreed(NOW - HOUR, 3, who=None, begun=True)])
     assert asked.jobs[0].minutes == 120
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        Agreed("work order 1", None, "A", True),
+        agreed(NOW - DAY, begun=True),
+        agreed(NOW + 3 * DAY, begun=True),
+    ],
+    ids=["without a time", "its time is over", "begun early"],
+)
+def test_work_under_way_is_a_service_now_and_takes_its_crew_and_line(work):
+    problem = plant(job("a"), job("b"), lines=[Line("L1", most_down=1)])
+    asked = with_agreed(problem, [work, None])
+    assert (asked.windows[-1].span.start, asked.jobs[0].barred) == (NOW, "")
+    assert asked.windows[-1].span.end == NOW + timedelta(minutes=problem.jobs[0].minutes)
+    found = planned(problem, work, None)
+    first, *others = found.services
+    assert (first.machine, first.starts_at) == ("a", NOW)
+    assert all(each.starts_at >= first.ends_at for each in others)
 
 
 def test_hours_that_are_almost_over_are_over():
