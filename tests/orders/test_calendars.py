@@ -76,6 +76,14 @@ def test_an_entry_keeps_its_name_and_counts_its_changes_until_it_is_struck_out(
     assert gone["SEQUENCE"] > after["SEQUENCE"]
 
 
+def test_work_that_is_done_stands_when_it_was_done(order, taken, scheduled, feed, entries, now):
+    began, ended = now - timedelta(hours=3), now - timedelta(hours=1)
+    begun = taken(scheduled(order()), "start", started_at=began.isoformat())
+    taken(begun, "done", outcome="routine", ended_at=ended.isoformat())
+    (entry,) = entries(feed()).values()
+    assert (entry.start, entry.end) == (began.replace(microsecond=0), ended.replace(microsecond=0))
+
+
 def test_only_work_with_a_date_that_is_not_long_over_is_shown(session, order, taken, scheduled, feed, entries):
     order("press-01")
     taken(order("press-02"), "accept")

@@ -139,6 +139,19 @@ def test_a_visit_counts_once_in_the_plans_rates_and_looking_does_not(session, be
     assert (lived.failures, lived.services) == (1, 1)
 
 
+def test_a_failure_that_was_over_before_the_work_was_ordered_is_not_the_one_repaired(
+    client, operator, begun, step, now
+):
+    started, long_ago = begun(), now - timedelta(days=300)
+    times = {"started_at": long_ago.isoformat(), "ended_at": (long_ago + timedelta(hours=5)).isoformat()}
+    failure = {"kind": "failure", "code": "VIB"} | times
+    answer = client.post("/api/v1/machines/press-07/events", json=failure, headers=operator)
+    assert answer.status_code == 201, answer.text
+    status, told = step(started, "done", **FAULT | {"outcome": "failed"})
+    assert status == 422
+    assert "failed" in told["detail"]
+
+
 def test_the_failure_that_operators_recorded_is_the_one_repaired(
     client, operator, session, begun, taken, events, now
 ):

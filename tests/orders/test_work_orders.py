@@ -22,6 +22,7 @@ from app.orders.store import agreed_work
 from app.orders.tables import WorkOrder, WorkStep
 from app.planning.problem import Span
 from app.planning.store import plan_outdated
+from app.planning.tables import PlanDeferral
 from app.security.principal import Principal, Role
 
 from .conftest import URL
@@ -201,6 +202,24 @@ def test_a_proposal_whose_time_is_over_is_not_accepted(client, planner, make_mac
     answer = client.post(URL, json={"machine": "press-07", "from_plan": True}, headers=planner)
     assert answer.status_code == 409
     assert "is over; the next plan proposes another" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("what", ["deferred", "out of use", "plan of two days ago"])
+def test_what_no_longer_holds_is_not_accepted(client, planner, make_machine, propose, session, now, what):
+    machine = make_machine("press-07")
+    plan = propose(machine)
+    if what == "deferred":
+        until = now + timedelta(days=60)
+        session.add(PlanDeferral(machine_id=machine.id, at=now, actor="person Ada", until=until, why="No seal."))
+        said = "press-07 was deferred until "
+    elif what == "out of use":
+        machine.decommissioned_at, said = now - timedelta(hours=1), "press-07 is out of use since "
+    else:
+        plan.as_of, said = now - timedelta(days=2), "The newest plan is of "
+    session.flush()
+    answer = client.post(URL, json={"machine": "press-07", "from_plan": True}, headers=planner)
+    assert answer.status_code == 409
+    assert answer.json()["detail"].startswith(said)
 
 
 def test_every_step_but_the_first_makes_the_plan_outdated(client, planner, make_machine, propose, taken, session):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, timedelta
 
@@ -12,7 +13,7 @@ from made_plant import DAY, HOUR, NOW, broken, crew, job, night, plant
 
 from app.planning.agreed_work import Agreed, with_agreed
 from app.planning.framing import framed
-from app.planning.problem import Line, Pin, Span, Window
+from app.planning.problem import Line, Pin, Setup, Span, Window
 from bench.plants import plant as large_plant
 from ml.planning.scheduler import schedule
 
@@ -122,6 +123,21 @@ def test_work_under_way_is_a_service_now_and_takes_its_crew_and_line(work):
     first, *others = found.services
     assert (first.machine, first.starts_at) == ("a", NOW)
     assert all(each.starts_at >= first.ends_at for each in others)
+
+
+def test_accepting_one_of_two_that_share_a_set_up_pays_it_no_second_time():
+    shared = [job(each, setup="crane") for each in "ab"]
+    problem = plant(*shared, windows=[night(0)], setups=(Setup("crane", 900.0),), crews=[crew("A"), crew("B")])
+    before = schedule(problem, 2)
+    assert planned(problem, agreed(), None).cost == pytest.approx(before.cost, abs=1)
+
+
+def test_waiting_costs_the_same_whether_the_work_is_accepted_or_not():
+    problem = plant(job("a"))
+    [proposed], [kept] = schedule(problem, 2).services, planned(problem, agreed()).services
+    words = re.search(r"If you wait for the window of .*?expected extra cost [^.]+", proposed.reason)[0]
+    assert words.split(": risk")[0] in kept.reason
+    assert words.rsplit(" ", 1)[1] in kept.reason
 
 
 def test_hours_that_are_almost_over_are_over():

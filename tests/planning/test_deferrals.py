@@ -41,6 +41,13 @@ def test_a_service_deferred_beyond_all_windows_leaves_the_machine_out():
     assert ": Deferred until Tue 22 Dec by Ada: the seal is on its way." in found.left_out[0].reason
 
 
+def test_who_cannot_move_pays_nothing_for_moving():
+    waiting = job("a", deferral=deferral(NOW + 25 * DAY))
+    free = schedule(plant(waiting, moving_cost=50.0), 2).cost
+    proposed = replace(waiting, proposed_window="night 0")
+    assert schedule(plant(proposed, moving_cost=50.0), 2).cost == free
+
+
 def test_words_go_by_the_clock_of_the_crew():
     sound = plant(job("a", (1e-4, 2e-4, 4e-4)), windows=[night(7)])
     [left] = schedule(replace(sound, zone=ZoneInfo("Asia/Tokyo")), 2).left_out

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from app.security.policy import Role
 from app.security.tables import AuditEntry
+from app.webhooks.signature import secret_text
 from app.webhooks.tables import Webhook, WebhookMessage
 
 URL = "/api/v1/webhooks"
@@ -132,6 +133,14 @@ def test_while_a_secret_changes_the_old_one_signs_too_for_a_day(client, admin, m
     webhook = session.scalars(select(Webhook)).one()
     assert webhook.old_secret_until is not None
     assert webhook.secret != webhook.old_secret
+
+
+def test_a_new_secret_that_nobody_took_does_not_take_away_the_one_in_use(client, admin, make, session):
+    first = make().json()["secret"]
+    lost, taken = (client.post(f"{URL}/cmms/secret", headers=admin).json()["secret"] for _ in range(2))
+    webhook = session.scalars(select(Webhook)).one()
+    assert len({first, lost, taken}) == 3
+    assert (secret_text(webhook.old_secret), secret_text(webhook.secret)) == (first, taken)
 
 
 def test_a_removed_one_is_gone_with_its_messages(client, admin, make, session):
