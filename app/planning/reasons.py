@@ -36,13 +36,17 @@ class Reasons:
 
     def planned(self, job: int, option: int) -> str:
         asked = self._framed.problem.jobs[job]
-        kept = ["Accepted work, kept where it is."] if self._choices.pinned[option] else []
+        kept = [self._why_pinned(option)] if self._choices.pinned[option] else []
         if asked.curve is None:
             return " ".join([*kept, f"Its cost is not known: {asked.unknown}."])
         waiting = self._if_waiting(job, int(self._choices.window[option]))
         elsewhere = [] if kept else self._better_elsewhere(job, option)
         deferred = [f"{self._deferred(asked.deferral)}."] if asked.deferral is not None else []
         return " ".join([*kept, *deferred, waiting, *elsewhere, self._costs(asked.costs)])
+
+    def _why_pinned(self, option: int) -> str:
+        own = self._framed.windows[int(self._choices.window[option])].owner is not None
+        return "Accepted work, kept where it is." if own else "Put here, as it was asked for."
 
     def left_out(self, job: int) -> str:
         asked = self._framed.problem.jobs[job]

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from app.errors import BadInput
 from app.planning.assembly import Asked, Candidate, Terms, assemble
 from app.planning.machine_costs import Given
-from app.planning.problem import Job, Pin, Problem, Span, Window
+from app.planning.problem import Window
 from app.planning.resource_schemas import Resources
 from app.planning.schedule import LeftOut, Schedule, Service
+from app.planning.soonest import soonest
 from app.planning.what_if_schemas import WhatIfIn
 
 
@@ -31,7 +32,7 @@ def otherwise(candidates: Sequence[Candidate], stored: Resources, terms: Terms, 
         raise BadInput(f"{min(both)} cannot be serviced both now and never.")
     asked = assemble([_changed(each, question) for each in candidates], question.with_crews(stored), terms)
     problem = replace(asked.problem, windows=_open(asked.problem.windows, question.closed_windows))
-    pins = tuple(_now(problem, key) for key in dict.fromkeys(question.now))
+    pins = soonest(problem, dict.fromkeys(question.now))
     return replace(asked, problem=replace(problem, pins=(*problem.pins, *pins)))
 
 
@@ -56,21 +57,6 @@ def _open(windows: Sequence[Window], closed: Collection[str]) -> tuple[Window, .
     if unknown:
         raise BadInput(f"There is no window {min(unknown)} ahead.")
     return tuple(each for each in windows if each.key not in closed)
-
-
-def _now(problem: Problem, machine: str) -> Pin:
-    job = next(each for each in problem.jobs if each.machine == machine)
-    for window in sorted(problem.windows, key=lambda each: each.span.start):
-        span = Span(max(window.span.start, problem.now), window.span.end)
-        if window.opens(job.line) and _can(problem, job, span):
-            return Pin(machine, window.key)
-    raise BadInput(
-        f"{machine} cannot be serviced: no crew that could do it has {job.minutes / 60:g} h in a window."
-    )
-
-
-def _can(problem: Problem, job: Job, span: Span) -> bool:
-    return any(crew.can(job) and crew.minutes(span) >= job.minutes for crew in problem.crews)
 
 
 def compared(before: Schedule, after: Asked, then: Schedule) -> dict[str, object]:
