@@ -40,8 +40,8 @@ class _Places:
                         self._use(job, window)
                         return Pin(job.machine, window.key, crew.key)
         raise BadInput(
-            f"{job.machine} cannot be serviced: no window has {job.minutes / 60:g} h left of a crew that could do it,"
-            " room on its line and its parts."
+            f"{job.machine} cannot be serviced: no window has {job.minutes / 60:g} h left of a crew that could do"
+            " it, room on its line and its parts."
         )
 
     def _use(self, job: Job, window: Window) -> None:

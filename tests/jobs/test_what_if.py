@@ -161,7 +161,8 @@ def test_what_cannot_be_asked_is_refused_at_once(asked, question, said):
         ({"now": ["fan-1"], "never": ["fan-1"]}, "fan-1 cannot be serviced both now and never."),
         (
             {"now": ["fan-1"], "resources": {"services": [{"hours": 9.0}]}},
-            "fan-1 cannot be serviced: no window has 9 h left of a crew that could do it, room on its line and its parts.",
+            "fan-1 cannot be serviced: no window has 9 h left of a crew that could do it, room on its line and its"
+            " parts.",
         ),
     ],
 )
