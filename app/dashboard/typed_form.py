@@ -19,12 +19,15 @@ Schema = TypeVar("Schema", bound=BaseModel)
 def read_form(
     schema: type[Schema], form: Mapping[str, str], words: Mapping[str, str], times: Collection[str]
 ) -> Schema:
-    """What is left empty was not said. `words` name fields as the form does. Raises BadInput with one sentence."""
-    zone = _zone(form.get("utc_offset_minutes", "0"))
+    """What is left empty was not said. `words` name fields as the form does. Raises BadInput with one sentence.
+
+    Times are in UTC, unless the form tells the reader's offset at each: between two of them clocks may change.
+    """
     given: dict[str, object] = {
         name: form[name].strip() for name in schema.model_fields if form.get(name, "").strip()
     }
     for name in [name for name in given if name in times]:
+        zone = _zone(form.get(f"{name}_utc_offset_minutes", "0"))
         given[name] = _moment(_word(name, words), str(given[name]), zone)
     if str(given.get("version", "")).isascii() and str(given.get("version", "")).isdigit():
         given["version"] = int(str(given["version"])[:10])

@@ -153,7 +153,7 @@ def test_an_operator_records_an_event_in_the_zone_of_the_browser(operator: TestC
         "note": "done",
         "started_at": (began + timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M"),
         "ended_at": "",
-        "utc_offset_minutes": "120",
+        "started_at_utc_offset_minutes": "120",
     }
     answer = operator.post("/machines/press-09/events", data=given, follow_redirects=False)
     assert answer.status_code == 303
@@ -183,7 +183,8 @@ def test_a_refused_event_keeps_what_was_typed_and_says_what_is_wrong(operator: T
 )
 def test_a_time_that_is_none_is_refused_in_words(operator: TestClient, started_at: str):
     token = csrf_of(operator.get("/machines/press-09").text)
-    given = {"csrf_token": token, "kind": "service", "started_at": started_at, "utc_offset_minutes": "-840"}
+    given = {"csrf_token": token, "kind": "service", "started_at": started_at}
+    given["started_at_utc_offset_minutes"] = "-840"
     assert operator.post("/machines/press-09/events", data=given).status_code == 422
 
 
@@ -601,7 +602,7 @@ def test_the_large_figures_say_what_was_judged_and_whether_risks_fit(operator: T
     assert "caught, half of them" in said
     assert "false alarms a machine and year, judged at warnings from 30 % on" in said
     assert "risks fit" in said
-    assert re.search(r"a machine and year, warning from 1[0-9] % on, nearest to this plant's 15 %", said)
+    assert re.search(r"a machine and year, warning from 1[0-9] % on, nearest to this plant&#39;s 15 %", said)
     assert "without warnings." in said
 
 

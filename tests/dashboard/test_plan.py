@@ -175,7 +175,7 @@ def test_work_is_placed_where_the_planner_wants_it(admin: TestClient):
     assert wrong.status_code == 422
     assert "The work must end after it starts" in wrong.text
     assert "maker&#39;s fitters" in wrong.text
-    answer = post(admin, "/plan/pin", machine="press-09", **times, crew="maker's fitters", utc_offset_minutes="0")
+    answer = post(admin, "/plan/pin", machine="press-09", **times, crew="maker's fitters")
     assert (answer.status_code, answer.headers["location"]) == (303, f"/plan?week={start.date()}")
     said = shown(admin.get(answer.headers["location"]).text)
     assert "press-09" in said

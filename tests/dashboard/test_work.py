@@ -140,13 +140,16 @@ def test_who_comes_second_is_told_and_loses_nothing(admin: TestClient, ordered: 
 def test_a_date_is_typed_in_the_zone_of_the_browser(admin: TestClient, made: Engine, ordered: Callable[..., str]):
     address = ordered("conv-15")
     start = (datetime.now(UTC) + timedelta(days=1)).replace(second=0, microsecond=0)
-    typed = {"start": start + timedelta(hours=2), "end": start + timedelta(hours=4)}
+    # Clocks went back between the two: four hours of work, typed as three.
+    typed = {"start": start + timedelta(hours=2), "end": start + timedelta(hours=5)}
+    offsets = {"start_utc_offset_minutes": "120", "end_utc_offset_minutes": "60"}
     texts = {name: f"{moment:%Y-%m-%dT%H:%M}" for name, moment in typed.items()}
-    answer = send(admin, f"{address}/schedule", **texts, crew="day shift", utc_offset_minutes="120")
+    answer = send(admin, f"{address}/schedule", **texts, crew="day shift", **offsets)
     assert answer.status_code == 303
     with session_scope(made) as session:
         order = session.get_one(WorkOrder, int(address.split("/")[-1]))
-        assert (order.scheduled_start, order.crew) == (start, "day shift")
+        assert (order.scheduled_start, order.scheduled_end) == (start, start + timedelta(hours=4))
+        assert order.crew == "day shift"
     texts = {"start": "soon", "end": "2026-01-01T10:00"}
     answer = send(admin, f"{address}/schedule", **texts)
     assert answer.status_code == 422
