@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from importlib import import_module
 from itertools import count
 from typing import Any
 
@@ -164,6 +165,9 @@ def _try_all(task: _Task, kinds: Sequence[str], progress: Progress) -> dict[str,
     base = list(dict.fromkeys([*members, *(kind for kind in kinds if kind != Ensemble.kind), *BASELINES]))
     # The one that takes longest begins first.
     base.sort(key=lambda kind: kind != Lstm.kind)
+    if Lstm.kind in base:
+        # What TensorFlow's modules silence as they load, another thread would let be heard again.
+        import_module("ml.models.network")
     with ThreadPoolExecutor(KINDS_AT_ONCE) as pool:
         tries = pool.map(partial(_try, task), base, side_by_side(progress, len(base)))
         tried = dict(zip(base, tries, strict=True))
