@@ -56,7 +56,7 @@ def with_agreed(problem: Problem, agreed: Sequence[Agreed | None]) -> Problem:
         jobs=tuple(own.get(job.machine) or _bar(job, barred.get(job.machine, "")) for job in problem.jobs),
         windows=(*problem.windows, *(_window(job, each, span, problem) for job, each, span in kept)),
         crews=crews,
-        pins=(*problem.pins, *(Pin(job.machine, each.name, each.crew) for job, each, _ in kept)),
+        pins=(*problem.pins, *(Pin(job.machine, each.name, each.crew, each.begun) for job, each, _ in kept)),
     )
 
 

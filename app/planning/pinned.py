@@ -63,7 +63,9 @@ class PinnedWork:
             return
         self.places[number] = window, crew
         self._taken[crew, window] += job.minutes
-        if self._windows[window].owner is None:
+        if pin.begun:
+            self.crews[crew] = self.crews[crew].busy(self._windows[window].span)
+        elif self._windows[window].owner is None:
             self._object(job, self._windows[window], self.crews[crew])
         else:
             self._object(job, self._windows[window], self._problem.crews[crew])

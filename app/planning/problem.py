@@ -127,11 +127,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Pin:
-    """Accepted work, which stays where it is; without a crew the one with most room is taken."""
+    """Accepted work, which stays where it is; without a crew the one with most room is taken. Whatever it
+    contradicts, nobody objects to what was `begun`."""
 
     machine: str
     window: str
     crew: str | None = None
+    begun: bool = False
 
 
 @dataclass(frozen=True)

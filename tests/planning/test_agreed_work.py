@@ -123,6 +123,8 @@ def test_work_under_way_is_a_service_now_and_takes_its_crew_and_line(work):
     first, *others = found.services
     assert (first.machine, first.starts_at) == ("a", NOW)
     assert all(each.starts_at >= first.ends_at for each in others)
+    # It was begun before the crew's shift.
+    assert not found.objections
 
 
 def test_accepting_one_of_two_that_share_a_set_up_pays_it_no_second_time():
