@@ -58,4 +58,3 @@ def progress(first: str) -> Iterator[Show]:
 
         yield show
         bar.update(task, completed=1.0)
-        show(1.0)

@@ -31,6 +31,7 @@ class Reasons:
     def __init__(self, framed: Framed, chosen: Ints) -> None:
         self._framed, self._choices = framed, framed.choices
         self._ledger = Ledger(framed.choices, chosen)
+        self._starts = np.array([each.span.start for each in framed.windows], object)
         self._windows = WindowWords(framed.windows, framed.problem.zone)
         self._end = day(framed.problem.until, framed.problem.zone)
 
@@ -66,8 +67,8 @@ class Reasons:
 
     def _next_window(self, job: int, window: int) -> int | None:
         """None where waiting for it would cost less than now: then the alternative is none at all."""
-        service, windows = self._framed.prices.service, self._framed.windows
-        over = np.array([each.span.start >= windows[window].span.end for each in windows], bool)
+        service = self._framed.prices.service
+        over = self._starts >= self._framed.windows[window].span.end
         later = np.flatnonzero(self._framed.doable[job].any(axis=1) & over)
         return int(later[0]) if len(later) and service[job, later[0]] >= service[job, window] else None
 
